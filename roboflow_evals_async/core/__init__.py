@@ -1,0 +1,1 @@
+"""What every API shares: requests, replies, errors, retries, the gate and the session. Knows no endpoint."""

@@ -1,0 +1,66 @@
+"""What every client has: a session, options, a life cycle, and the two ways to send a request."""
+
+import copy
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from msgspec import UNSET, UnsetType
+
+from .options import Options
+from .request import Request
+from .session import Session
+
+T = TypeVar("T")
+
+
+class Client:
+    """Root of the clients. Use it as `async with … as client`, or call `aclose()` at the end: one for a program."""
+
+    def __init__(self, session: Session, options: Options) -> None:
+        self._session = session
+        self._options = options
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._session.base_url}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; a session that was handed in stays open. May be called again."""
+        await self._session.aclose()
+
+    def with_options(
+        self,
+        *,
+        timeout: float | UnsetType = UNSET,
+        deadline: float | UnsetType | None = UNSET,
+        max_attempts: int | UnsetType = UNSET,
+        max_body: int | UnsetType = UNSET,
+    ) -> Self:
+        """Return a light view of this client with other limits, on the same connections.
+
+        `timeout` and `deadline` are in seconds, `max_body` in bytes; see `Options`. Raises `InvalidArgumentError`.
+        """
+        view = copy.copy(self)
+        view._options = self._options.changed(
+            timeout=timeout, deadline=deadline, max_attempts=max_attempts, max_body=max_body
+        )
+        return view
+
+    async def send(self, request: Request[T]) -> T:
+        """Send a request that an `endpoints` function made, and return its struct. Raises `EvalsError`."""
+        return await self._session.send(await self._placed(request), self._options)
+
+    async def send_raw(self, request: Request[Any]) -> bytes:
+        """Do the same, and return the body as the server sent it, checked to be one JSON object."""
+        return await self._session.send_raw(await self._placed(request), self._options)
+
+    async def _placed(self, request: Request[T]) -> Request[T]:
+        """Return the request with the path that it has on this client's server."""
+        return request

@@ -1,0 +1,99 @@
+"""Bytes to struct: one fast road for what the API documents, one tolerant road for what servers really send.
+
+The fast road is msgspec's typed decoder on the bytes. When a body does not fit the shape, the tolerant road reads it as
+plain Python values, takes the bare words NaN and Infinity for null, lets the shape's `mend` put older spellings right,
+and converts leniently (`2.0` for 2); if that fails, once more without the nulls, so that the fields' defaults hold.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from .errors import DecodeError, TruncatedBodyError
+
+T = TypeVar("T")
+
+Mend = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Reply(Generic[T]):
+    """How a body becomes a `T`.
+
+    `mend` rewrites a document of an older or odd server into the documented shape; with `always` it is applied to
+    every body: for shapes whose old spelling would not fail but lose a value.
+    """
+
+    def __init__(self, shape: type[T], *, mend: Mend | None = None, always: bool = False) -> None:
+        self._shape = shape
+        self._decoder = msgspec.json.Decoder(shape)
+        self._mend = mend
+        self._always = always
+
+    def __repr__(self) -> str:
+        return f"Reply({self._shape.__name__})"
+
+    def decode(self, body: bytes) -> T:
+        """Return the struct. Raises `TruncatedBodyError` for a cut body, `DecodeError` for any other misfit."""
+        if not self._always:
+            try:
+                return self._decoder.decode(body)
+            except (ValueError, RecursionError):
+                pass  # the tolerant road names the fault, if there is one
+        document = json_object(body)
+        try:
+            return self._convert(document)
+        except msgspec.ValidationError:
+            # A null where the shape wants a value stands for "absent": the field's default holds.
+            try:
+                return self._convert(without_nulls(document))
+            except msgspec.ValidationError as error:
+                raise _misfit(error) from None
+
+    def _convert(self, document: dict[str, Any]) -> T:
+        return msgspec.convert(self._mend(document) if self._mend else document, self._shape, strict=False)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Read a body as a JSON object, with null for the bare words NaN and Infinity.
+
+    Raises `TruncatedBodyError` where the text ends too early, `DecodeError` where it is not a JSON object.
+    """
+    try:
+        document = json.loads(body, parse_constant=_nothing)
+    except json.JSONDecodeError as error:
+        if not body.strip() or error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
+            raise TruncatedBodyError(f"The body ended too early, after {len(body)} bytes.") from None
+        raise DecodeError(f"The body is {_kind(body)}, not a JSON object.") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise DecodeError("The body is not readable as JSON.") from None
+    if not isinstance(document, dict):
+        raise DecodeError(f"The body is a JSON {type(document).__name__}, not an object.")
+    return document
+
+
+def without_nulls(value: Any) -> Any:
+    """Drop the null members of objects at every level; nulls in arrays keep their place."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def _nothing(_word: str) -> None:
+    return None
+
+
+def _kind(body: bytes) -> str:
+    return "an HTML page (a proxy or a login page?)" if body.lstrip()[:1] == b"<" else "no valid JSON"
+
+
+def _misfit(error: msgspec.ValidationError) -> DecodeError:
+    text = str(error)
+    found = re.search(r" - at `(.+)`$", text)
+    path = found.group(1) if found else "$"
+    reason = text[: found.start()] if found else text
+    return DecodeError(f"The body is not what the API documents: {reason}, at {path}.", path=path)

@@ -1,0 +1,358 @@
+"""Session.send: gate, attempt, decode, retry. The only place that does I/O."""
+
+import asyncio
+import time
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Generic, NoReturn, TypeVar
+
+import aiohttp
+import anyio
+import msgspec
+import tenacity
+from yarl import URL
+
+from . import retry
+from .errors import (
+    APIError,
+    AttemptTimeoutError,
+    AuthenticationError,
+    ClientStateError,
+    ConfigError,
+    ConnectionFailedError,
+    DeadlineExceededError,
+    DecodeError,
+    EvalsError,
+    TransportError,
+    TruncatedBodyError,
+    error_from_reply,
+)
+from .events import AttemptFailed, AttemptFinished, AttemptStarted, CoolingDown, Listener
+from .gate import Gate
+from .key import Key
+from .options import Options
+from .reply import json_object
+from .request import Request
+from .version import __version__
+
+T = TypeVar("T")
+
+# A TCP and TLS handshake that takes longer than this has failed, whatever the patience for the answer.
+_CONNECT_SECONDS = 10.0
+
+# Redirects that stay on the server: one for a trailing slash, one for a renamed path; more is a loop.
+_MAX_REDIRECTS = 3
+
+_HEADERS = {"Accept": "application/json", "User-Agent": f"roboflow-evals-async/{__version__}"}
+
+
+class Session:
+    """One connection pool, one key and one gate, bound to the event loop in which it is first used."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: Key,
+        *,
+        max_concurrency: int,
+        session: aiohttp.ClientSession | None = None,
+        on_event: Listener | None = None,
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+    ) -> None:
+        self.base_url = check_base_url(base_url)
+        self.key = key
+        self.max_concurrency = max_concurrency
+        self.on_event = on_event
+        self._trace_configs = list(trace_configs)
+        self._http = session
+        self._borrowed = session is not None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gate: Gate | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"Session({self.base_url!r})"
+
+    async def aclose(self) -> None:
+        """Close the connections, unless the aiohttp session was handed in. May be called again."""
+        self._closed = True
+        if self._http is not None and not self._borrowed:
+            await self._http.close()
+
+    async def send(self, request: Request[T], options: Options) -> T:
+        """Send until it succeeds, may not be retried, or the tries or the deadline run out; return the struct."""
+        return await self._within_deadline(request, options, request.reply.decode)
+
+    async def send_raw(self, request: Request[Any], options: Options) -> bytes:
+        """Do the same, and return the body as it came, checked to be one JSON object."""
+        return await self._within_deadline(request, options, _checked_body)
+
+    async def _within_deadline(self, request: Request[Any], options: Options, read: Callable[[bytes], T]) -> T:
+        if options.deadline is None:
+            return await self._tries(request, options, read, None)
+        end = anyio.current_time() + options.deadline
+        with anyio.CancelScope(deadline=end):
+            return await self._tries(request, options, read, end)
+        raise DeadlineExceededError(f"{request.asked}: not finished within {options.deadline:g} s.")
+
+    async def _tries(self, request: Request[Any], options: Options, read: Callable[[bytes], T], end: float | None) -> T:
+        """Make the first try bare, and bring in tenacity with the first failure: most calls never need it."""
+        tries: _Tries[T] = _Tries(self, request, options, read, end)
+        try:
+            return await tries.next()
+        except EvalsError as error:
+            if options.retry.max_attempts == 1 or not retry.is_retryable(error):
+                raise
+            tries.first_failure = error
+        return await tries.retrying()(tries.next)
+
+    async def attempt(self, request: Request[Any], options: Options, read: Callable[[bytes], T]) -> T:
+        """Make one try: slot, send, status, body, decode. A fault in any of them is a failed try."""
+        http, gate = self._open()
+        async with gate:
+            key = await self.key.current()
+            status, headers, body = await self._exchange(http, request, options, key)
+        if status != 200:
+            raise error_from_reply(
+                status,
+                headers,
+                body,
+                url=self.base_url + request.path,
+                asked=request.asked,
+                secret=key,
+                retry_after=retry.retry_after(headers, time.time()),
+            )
+        return read(body)
+
+    def _open(self) -> tuple[aiohttp.ClientSession, Gate]:
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            raise ClientStateError("The client is closed.", hint="Make a new one.")
+        if self._loop is None or self._http is None or self._gate is None:
+            self._loop = loop
+            self._gate = Gate(self.max_concurrency)
+            # The connector's limit is the gate's, so that nothing ever queues inside aiohttp, where the wait would
+            # count against the timeouts.
+            self._http = self._http or aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self.max_concurrency),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=self._trace_configs,
+                # Asking the environment for a proxy costs more than the rest of a small call: only if there is one.
+                trust_env=bool(urllib.request.getproxies()),
+            )
+        if loop is not self._loop:
+            raise ClientStateError(
+                "The client belongs to another event loop.", hint="Make one client in each event loop."
+            )
+        return self._http, self._gate
+
+    async def _exchange(
+        self, http: aiohttp.ClientSession, request: Request[Any], options: Options, key: str
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        url = URL(self.base_url + request.target, encoded=True)
+        headers = {**_HEADERS, "Authorization": f"Bearer {key}"}
+        shown = self.base_url + request.path
+        try:
+            for _ in range(_MAX_REDIRECTS):
+                async with http.get(
+                    url, headers=headers, allow_redirects=False, timeout=_timeout(options.timeout)
+                ) as response:
+                    location = response.headers.get("Location")
+                    if response.status not in (301, 302, 303, 307, 308) or location is None:
+                        return (
+                            response.status,
+                            response.headers,
+                            await _body(response, options.max_body, shown),
+                        )
+                    url = _same_origin(url, location, shown, response.status)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _transport_error(error, shown, options.timeout) from None
+        raise ConnectionFailedError("The server redirects in a circle.", url=shown, retryable=False)
+
+
+class _Tries(Generic[T]):
+    """The tries of one call, as tenacity wants to see them."""
+
+    def __init__(
+        self,
+        session: Session,
+        request: Request[Any],
+        options: Options,
+        read: Callable[[bytes], T],
+        end: float | None,
+    ) -> None:
+        self._session = session
+        self._request = request
+        self._options = options
+        self._read = read
+        self._end = end
+        self._made = 0
+        self._renewed = False
+        self.first_failure: EvalsError | None = None
+
+    def retrying(self) -> tenacity.AsyncRetrying:
+        """Return a fresh object for this call: one that is shared would mix the calls' states."""
+        return tenacity.AsyncRetrying(
+            sleep=anyio.sleep,
+            retry=tenacity.retry_if_exception(retry.is_retryable),
+            wait=self._wait,
+            stop=self._stop,
+            before_sleep=self._tell_wait,
+            retry_error_callback=self._give_up,
+        )
+
+    async def next(self) -> T:
+        """Make a try; for tenacity, the first one is the failure that has happened already."""
+        if self.first_failure is not None:
+            failure, self.first_failure = self.first_failure, None
+            raise failure
+        self._made += 1
+        try:
+            return await self._told()
+        except AuthenticationError as error:
+            # A provider may hand out a key that has just expired: ask it once more, and only once.
+            if self._renewed or not self._session.key.renewable:
+                raise self._counted(error) from None
+            self._renewed = True
+            return await self.next()
+        except EvalsError as error:
+            raise self._counted(error) from None
+
+    async def _told(self) -> T:
+        tell, request = self._session.on_event, self._request
+        if tell is None:
+            return await self._session.attempt(request, self._options, self._read)
+        size = 0
+
+        def read(body: bytes) -> T:
+            nonlocal size
+            size = len(body)
+            return self._read(body)
+
+        begun = time.perf_counter()
+        tell(AttemptStarted(request.asked, request.path, self._made))
+        try:
+            result = await self._session.attempt(request, self._options, read)
+        except EvalsError as error:
+            seconds = time.perf_counter() - begun
+            status = error.status if isinstance(error, APIError) else None
+            name = type(error).__name__
+            tell(AttemptFailed(request.asked, request.path, self._made, seconds, name, status))
+            raise
+        tell(AttemptFinished(request.asked, request.path, self._made, time.perf_counter() - begun, size))
+        return result
+
+    def _counted(self, error: EvalsError) -> EvalsError:
+        error.attempts = self._made
+        return error
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        return retry.wait_after(_failure(state), self._made, self._options.retry)
+
+    def _stop(self, state: tenacity.RetryCallState) -> bool:
+        return self._made >= self._options.retry.max_attempts or not self._fits(state.upcoming_sleep)
+
+    def _fits(self, wait: float) -> bool:
+        if self._end is None:
+            return wait <= self._options.retry.longest_asked * 1.1  # the tenth is the jitter's
+        return anyio.current_time() + wait < self._end
+
+    def _tell_wait(self, state: tenacity.RetryCallState) -> None:
+        if self._session.on_event is not None:
+            request = self._request
+            self._session.on_event(CoolingDown(request.asked, request.path, state.upcoming_sleep))
+
+    def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
+        failure, wait = _failure(state), state.upcoming_sleep
+        if self._made >= self._options.retry.max_attempts or self._end is None:
+            raise failure
+        left = max(0.0, self._end - anyio.current_time())
+        refusal = DeadlineExceededError(
+            f"{failure.message}: the next try is {wait:.1f} s away, and the deadline {left:.1f} s.", wait=wait
+        )
+        raise self._counted(refusal) from failure
+
+
+def _failure(state: tenacity.RetryCallState) -> EvalsError:
+    error = state.outcome.exception() if state.outcome is not None else None
+    assert isinstance(error, EvalsError)
+    return error
+
+
+def _checked_body(body: bytes) -> bytes:
+    try:
+        _ANY_OBJECT.decode(body)
+    except (ValueError, RecursionError):
+        json_object(body)  # names the fault; a body that is sound but for NaN passes as it is
+    return body
+
+
+# Scans the body without building its values.
+_ANY_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _parsed(text: str) -> URL:
+    try:
+        return URL(text.strip().rstrip("/"))
+    except ValueError:
+        return URL()
+
+
+def check_base_url(text: str) -> str:
+    """Return the base URL without a trailing slash; raises `ConfigError` if it is not an http(s) address."""
+    url = _parsed(text)
+    # What is refused may hold a secret, so it is not repeated.
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError("The base URL is no http or https address.", hint="Example: https://api.example.com")
+    if url.user is not None or url.password is not None or url.query_string or url.fragment:
+        raise ConfigError("The base URL must have no user, query or fragment.", hint="Example: https://api.example.com")
+    return str(url)
+
+
+@lru_cache(maxsize=16)  # a program uses a handful of timeouts
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    # No total: it would count the body, and the time of a large body says nothing about the server's health.
+    return aiohttp.ClientTimeout(total=None, sock_connect=min(seconds, _CONNECT_SECONDS), sock_read=seconds)
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int, url: str) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := await response.content.readany():
+        size += len(chunk)
+        if size > limit:
+            response.close()
+            raise DecodeError(f"The body of {url} is larger than {limit} bytes (max_body).")
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _same_origin(url: URL, location: str, shown: str, status: int) -> URL:
+    try:
+        target = url.join(URL(location, encoded=True))
+        origin = target.origin()
+    except ValueError:
+        target, origin = url, None
+    if origin != url.origin():
+        raise APIError(
+            "The server redirects to another host, and the key is sent to no other host.",
+            status=status,
+            url=shown,
+            hint="Check the base URL.",
+        )
+    return target
+
+
+def _transport_error(error: Exception, url: str, timeout: float) -> TransportError:
+    # Only the class and the system's text are taken over: texts of aiohttp may hold addresses and headers.
+    where = f"{URL(url).host}:{URL(url).port}"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return TruncatedBodyError("The answer ended before it was whole.", url=url)
+    if isinstance(error, TimeoutError):
+        return AttemptTimeoutError(f"No answer from {where} within {timeout:g} s.", url=url)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return ConnectionFailedError(f"The certificate of {where} is not trusted.", url=url, retryable=False)
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else type(error).__name__
+    return ConnectionFailedError(f"The connection to {where} failed: {text}.", url=url)

@@ -1,0 +1,1 @@
+"""Walking offset pages: once, in order, to the end. Knows no endpoint."""

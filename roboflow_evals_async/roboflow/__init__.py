@@ -1,0 +1,1 @@
+"""Roboflow Model Evaluations: https://docs.roboflow.com/developer/rest-api/model-evaluations"""
