@@ -55,20 +55,19 @@ class Session:
         base_url: str,
         key: Key,
         *,
-        max_concurrency: int,
+        gate: Gate,
         session: aiohttp.ClientSession | None = None,
         on_event: Listener | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
         self.base_url = check_base_url(base_url)
         self.key = key
-        self.max_concurrency = max_concurrency
+        self.gate = gate
         self.on_event = on_event
         self._trace_configs = list(trace_configs)
         self._http = session
         self._borrowed = session is not None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gate: Gate | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -107,14 +106,21 @@ class Session:
             tries.first_failure = error
         return await tries.retrying()(tries.next)
 
-    async def attempt(self, request: Request[Any], options: Options, read: Callable[[bytes], T]) -> T:
+    async def attempt(
+        self,
+        request: Request[Any],
+        options: Options,
+        read: Callable[[bytes], T],
+        end: float | None,
+        on_wait: Callable[[float], object] | None = None,
+    ) -> T:
         """Make one try: slot, send, status, body, decode. A fault in any of them is a failed try."""
-        http, gate = self._open()
-        async with gate:
+        http = self._open()
+        async with self.gate.slot(end, on_wait):
             key = await self.key.current()
             status, headers, body = await self._exchange(http, request, options, key)
         if status != 200:
-            raise error_from_reply(
+            error = error_from_reply(
                 status,
                 headers,
                 body,
@@ -123,19 +129,23 @@ class Session:
                 secret=key,
                 retry_after=retry.retry_after(headers, time.time()),
             )
-        return read(body)
+            if asked := retry.asked_wait(error):
+                self.gate.cool_down(asked)
+            raise error
+        result = read(body)
+        self.gate.succeeded()
+        return result
 
-    def _open(self) -> tuple[aiohttp.ClientSession, Gate]:
+    def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         if self._closed:
             raise ClientStateError("The client is closed.", hint="Make a new one.")
-        if self._loop is None or self._http is None or self._gate is None:
+        if self._loop is None or self._http is None:
             self._loop = loop
-            self._gate = Gate(self.max_concurrency)
             # The connector's limit is the gate's, so that nothing ever queues inside aiohttp, where the wait would
             # count against the timeouts.
             self._http = self._http or aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.max_concurrency),
+                connector=aiohttp.TCPConnector(limit=self.gate.slots),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trace_configs=self._trace_configs,
                 # Asking the environment for a proxy costs more than the rest of a small call: only if there is one.
@@ -145,7 +155,7 @@ class Session:
             raise ClientStateError(
                 "The client belongs to another event loop.", hint="Make one client in each event loop."
             )
-        return self._http, self._gate
+        return self._http
 
     async def _exchange(
         self, http: aiohttp.ClientSession, request: Request[Any], options: Options, key: str
@@ -222,7 +232,7 @@ class _Tries(Generic[T]):
     async def _told(self) -> T:
         tell, request = self._session.on_event, self._request
         if tell is None:
-            return await self._session.attempt(request, self._options, self._read)
+            return await self._session.attempt(request, self._options, self._read, self._end)
         size = 0
 
         def read(body: bytes) -> T:
@@ -233,7 +243,7 @@ class _Tries(Generic[T]):
         begun = time.perf_counter()
         tell(AttemptStarted(request.asked, request.path, self._made))
         try:
-            result = await self._session.attempt(request, self._options, read)
+            result = await self._session.attempt(request, self._options, read, self._end, self._tell_pause)
         except EvalsError as error:
             seconds = time.perf_counter() - begun
             status = error.status if isinstance(error, APIError) else None
@@ -251,7 +261,10 @@ class _Tries(Generic[T]):
         return retry.wait_after(_failure(state), self._made, self._options.retry)
 
     def _stop(self, state: tenacity.RetryCallState) -> bool:
-        return self._made >= self._options.retry.max_attempts or not self._fits(state.upcoming_sleep)
+        if self._made >= self._options.retry.max_attempts or not self._fits(state.upcoming_sleep):
+            return True
+        # A wait that the server asked for is no storm: the shared pause keeps all callers back.
+        return retry.asked_wait(_failure(state)) is None and not self._session.gate.may_retry()
 
     def _fits(self, wait: float) -> bool:
         if self._end is None:
@@ -259,13 +272,15 @@ class _Tries(Generic[T]):
         return anyio.current_time() + wait < self._end
 
     def _tell_wait(self, state: tenacity.RetryCallState) -> None:
+        self._tell_pause(state.upcoming_sleep)
+
+    def _tell_pause(self, seconds: float) -> None:
         if self._session.on_event is not None:
-            request = self._request
-            self._session.on_event(CoolingDown(request.asked, request.path, state.upcoming_sleep))
+            self._session.on_event(CoolingDown(self._request.asked, self._request.path, seconds))
 
     def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
         failure, wait = _failure(state), state.upcoming_sleep
-        if self._made >= self._options.retry.max_attempts or self._end is None:
+        if self._made >= self._options.retry.max_attempts or self._fits(wait) or self._end is None:
             raise failure
         left = max(0.0, self._end - anyio.current_time())
         refusal = DeadlineExceededError(

@@ -7,6 +7,7 @@ import aiohttp
 
 from ..core.client import Client
 from ..core.events import Listener
+from ..core.gate import Gate
 from ..core.key import KeyProvider
 from ..core.options import DEFAULT_MAX_BODY, DEFAULT_TIMEOUT, Options
 from ..core.request import Request, segment
@@ -41,8 +42,10 @@ class EvalsClient(Client):
     `API_URL`, `ROBOFLOW_REGION`), then from the official SDK's file, then from the defaults. `api_key` may be an async
     callable that returns the present key. `timeout` (seconds) limits connecting and each silence of the server,
     `deadline` (seconds; None: none) a whole call with its tries and waits, `max_attempts` the tries of a call,
-    `max_concurrency` the requests under way at once, `max_body` (bytes) a reply. An aiohttp `session` that is handed in
-    is used and never closed. `on_event` receives the structs of `core.events`; `trace_configs` go to aiohttp.
+    `max_concurrency` the requests under way at once, `rate` the requests a second (None: no limit), `max_body` (bytes)
+    a reply. A `gate` that is handed in takes the place of these two limits, and can be shared with other clients. An
+    aiohttp `session` that is handed in is used and never closed. `on_event` receives the structs of `core.events`;
+    `trace_configs` go to aiohttp.
 
     Every method raises `InvalidArgumentError` before sending, `APIError` for what the server refuses,
     `TransportError` when no whole answer came after all tries, `DecodeError` for a reply that is not what the API
@@ -60,6 +63,8 @@ class EvalsClient(Client):
         deadline: float | None = None,
         max_attempts: int = 4,
         max_concurrency: int = 8,
+        rate: float | None = None,
+        gate: Gate | None = None,
         max_body: int = DEFAULT_MAX_BODY,
         session: aiohttp.ClientSession | None = None,
         on_event: Listener | None = None,
@@ -73,7 +78,7 @@ class EvalsClient(Client):
             Session(
                 config.base_url,
                 config.key,
-                max_concurrency=max_concurrency,
+                gate=gate or Gate(max_concurrency, rate=rate),
                 session=session,
                 on_event=on_event,
                 trace_configs=trace_configs,
