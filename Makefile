@@ -26,7 +26,7 @@ unit: .venv/ready
 	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term
 
 bench: .venv/ready
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 # The official command against the stand-in, in an environment of its own: a heavy install, so not part of `test`.
 .venv-official/ready: tests/official/requirements.txt

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from .options import Options
 from .request import Request
-from .session import Session
+from .session import Session, Watch
 
 T = TypeVar("T")
 
@@ -53,13 +53,20 @@ class Client:
         )
         return view
 
-    async def send(self, request: Request[T]) -> T:
-        """Send a request that an `endpoints` function made, and return its struct. Raises `EvalsError`."""
-        return await self._session.send(await self._placed(request), self._options)
+    async def send(self, request: Request[T], *, end: float | None = None) -> T:
+        """Send a request that an `endpoints` function made, and return its struct. Raises `EvalsError`.
 
-    async def send_raw(self, request: Request[Any]) -> bytes:
+        `end` is a moment on anyio's clock by which it must be done, besides the client's own `deadline`.
+        """
+        return await self._session.send(await self._placed(request), self._options, end=end)
+
+    async def send_raw(self, request: Request[Any], *, end: float | None = None) -> bytes:
         """Do the same, and return the body as the server sent it, checked to be one JSON object."""
-        return await self._session.send_raw(await self._placed(request), self._options)
+        return await self._session.send_raw(await self._placed(request), self._options, end=end)
+
+    async def fetch(self, request: Request[Any], *, end: float | None = None, watch: Watch | None = None) -> bytes:
+        """Do the same, and return the body unread, as read-ahead wants it; `watch` is told each failure."""
+        return await self._session.fetch(await self._placed(request), self._options, end=end, watch=watch)
 
     async def _placed(self, request: Request[T]) -> Request[T]:
         """Return the request with the path that it has on this client's server."""

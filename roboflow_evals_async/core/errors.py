@@ -11,6 +11,7 @@
     │   │   ├── EvalNotFoundError
     │   │   └── ReportNotFoundError
     │   ├── EvalNotDoneError        409
+    │   │   └── EvalFailedError     waited for, and it has failed
     │   ├── InvalidRequestError     400
     │   ├── NotTrainedError         422
     │   ├── RateLimitedError        429; `.retry_after` seconds
@@ -178,7 +179,7 @@ class APIError(EvalsError):
 class AuthenticationError(APIError):
     """401: the key or token is missing, wrong, revoked or expired."""
 
-    hint = "Check the key: it must be a private key of this workspace, with the scope model-eval:read."
+    hint = "Check the key or token: it must be private, still valid, and have the right to read model evaluations."
 
 
 class AccessDeniedError(APIError):
@@ -188,7 +189,7 @@ class AccessDeniedError(APIError):
     (the server does not know the address).
     """
 
-    hint = "Ask the workspace's owner for access to Model Evaluations."
+    hint = "Ask the owner of the workspace or organization for the right to read model evaluations."
     reason: AccessReason = "permission"
 
 
@@ -214,6 +215,12 @@ class EvalNotDoneError(APIError):
     """409: the evaluation is running or failed, or is done but this panel's data is missing."""
 
     hint = "Look at its status: wait if it is running; if it is done, this panel was never made."
+
+
+class EvalFailedError(EvalNotDoneError):
+    """An evaluation that was waited for has failed: its panels will never come. `status` is that of the last poll."""
+
+    hint = "Run it again in the app; the API does not say why it failed."
 
 
 class InvalidRequestError(APIError):
@@ -299,10 +306,11 @@ class Envelope(msgspec.Struct, frozen=True):
             return cls()
         error, message = document.get("error"), document.get("message")
         if isinstance(error, dict):
-            return cls(_text(error.get("code")), _text(error.get("message")), _text(error.get("type")))
+            text = _join(error.get("message"), _named(error.get("details"), "field", "reason"))
+            return cls(_text(error.get("code")), text, _text(error.get("type")))
         detail = document.get("detail")
-        if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-            detail = detail[0].get("msg")
+        if isinstance(detail, list) and detail:
+            detail = _named(detail[0], "loc", "msg")
         text = _text(message) or _text(detail)
         if isinstance(error, str) and (text or re.fullmatch(r"[A-Za-z]\w*", error)):
             return cls(error, text)
@@ -311,6 +319,18 @@ class Envelope(msgspec.Struct, frozen=True):
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _named(entry: object, name: str, reason: str) -> str | None:
+    """Read which argument was refused, and why: `{field, reason}` of RiverGen, `{loc, msg}` of frameworks."""
+    if not isinstance(entry, dict):
+        return None
+    where = entry.get(name)
+    return _join(where[-1] if isinstance(where, list) and where else where, entry.get(reason))
+
+
+def _join(*parts: object) -> str | None:
+    return ": ".join(part for part in parts if isinstance(part, str) and part) or None
 
 
 def error_from_reply(
@@ -368,8 +388,12 @@ def _masked_reason(message: str) -> AccessReason:
 
 
 def _fallback(status: int, body: bytes) -> str:
-    kind = "an HTML page" if body.lstrip()[:1] == b"<" else "no explanation"
-    return f"the server answered {status} with {kind}"
+    start = body.lstrip()[:1]
+    if start == b"<":
+        return f"the server answered {status} with an HTML page"
+    # Plain text, as proxies send it; JSON that says nothing known is of no use to a reader.
+    text = "" if start in b'{["' else " ".join(body.decode(errors="replace").split())
+    return f"the server answered {status}: {text}" if text else f"the server answered {status} with no explanation"
 
 
 def _scrub(text: str, secret: str) -> str:

@@ -69,6 +69,14 @@ class WalkDone(Event, frozen=True, gc=False):
     seconds: float
 
 
+class Polled(Event, frozen=True, gc=False):
+    """An evaluation that is waited for had this status, `seconds` after the waiting began."""
+
+    eval_id: str
+    status: str
+    seconds: float
+
+
 Listener = Callable[[Event], object]
 
 _LEVELS: dict[type[Event], int] = {AttemptFailed: logging.WARNING, CoolingDown: logging.WARNING}

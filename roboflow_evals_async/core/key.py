@@ -47,7 +47,7 @@ def _checked(key: str) -> str:
     # Keys are copied from web pages and files: a newline at the end is common, one inside is a mistake.
     key = key.strip() if isinstance(key, str) else ""
     if not key:
-        raise ConfigError("The API key is empty.", hint="Set ROBOFLOW_API_KEY, or pass the key.")
+        raise ConfigError("The API key or token is empty.", hint="Pass it, or set it in the environment.")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigError("The API key has characters that no key has.", hint="Copy it again.")
+        raise ConfigError("The API key or token has characters that no key has.", hint="Copy it again.")
     return key

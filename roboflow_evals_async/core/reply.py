@@ -44,13 +44,18 @@ class Reply(Generic[T]):
                 pass  # the tolerant road names the fault, if there is one
         document = json_object(body)
         try:
+            return self._tolerant(document)
+        except msgspec.ValidationError as error:
+            raise _misfit(error) from None
+        except (RecursionError, OverflowError):
+            raise DecodeError("The body has values nested too deeply, or numbers too large.") from None
+
+    def _tolerant(self, document: dict[str, Any]) -> T:
+        try:
             return self._convert(document)
         except msgspec.ValidationError:
             # A null where the shape wants a value stands for "absent": the field's default holds.
-            try:
-                return self._convert(without_nulls(document))
-            except msgspec.ValidationError as error:
-                raise _misfit(error) from None
+            return self._convert(without_nulls(document))
 
     def _convert(self, document: dict[str, Any]) -> T:
         return msgspec.convert(self._mend(document) if self._mend else document, self._shape, strict=False)
@@ -63,11 +68,11 @@ def json_object(body: bytes) -> dict[str, Any]:
     """
     try:
         document = json.loads(body, parse_constant=_nothing)
-    except json.JSONDecodeError as error:
-        if not body.strip() or error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
+    except (ValueError, RecursionError) as error:
+        if _is_cut(error):
             raise TruncatedBodyError(f"The body ended too early, after {len(body)} bytes.") from None
-        raise DecodeError(f"The body is {_kind(body)}, not a JSON object.") from None
-    except (UnicodeDecodeError, RecursionError):
+        if isinstance(error, json.JSONDecodeError):
+            raise DecodeError(f"The body is {_kind(body)}, not a JSON object.") from None
         raise DecodeError("The body is not readable as JSON.") from None
     if not isinstance(document, dict):
         raise DecodeError(f"The body is a JSON {type(document).__name__}, not an object.")
@@ -85,6 +90,22 @@ def without_nulls(value: Any) -> Any:
 
 def _nothing(_word: str) -> None:
     return None
+
+
+# What the end of a cut body can begin: the words of JSON, and what must be followed by a digit.
+_CUT_SHORT = ("true", "false", "null", "NaN", "Infinity", "-Infinity", ".", "e+", "e-", "E+", "E-")
+
+
+def _is_cut(error: Exception) -> bool:
+    """Say whether the text is sound up to its end, and only its end is missing."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.end == len(error.object) and error.reason == "unexpected end of data"
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    rest = error.doc[error.pos :].rstrip()
+    if error.msg.startswith("Invalid \\u"):
+        return len(rest) <= len("u0000")
+    return error.msg.startswith("Unterminated") or any(word.startswith(rest) for word in _CUT_SHORT)
 
 
 def _kind(body: bytes) -> str:

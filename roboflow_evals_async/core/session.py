@@ -38,6 +38,8 @@ from .version import __version__
 
 T = TypeVar("T")
 
+Watch = Callable[[EvalsError], object]
+
 # A TCP and TLS handshake that takes longer than this has failed, whatever the patience for the answer.
 _CONNECT_SECONDS = 10.0
 
@@ -79,46 +81,59 @@ class Session:
         if self._http is not None and not self._borrowed:
             await self._http.close()
 
-    async def send(self, request: Request[T], options: Options) -> T:
-        """Send until it succeeds, may not be retried, or the tries or the deadline run out; return the struct."""
-        return await self._within_deadline(request, options, request.reply.decode)
+    async def send(self, request: Request[T], options: Options, *, end: float | None = None) -> T:
+        """Send until it succeeds, may not be retried, or the tries or the deadline run out; return the struct.
 
-    async def send_raw(self, request: Request[Any], options: Options) -> bytes:
+        `end` is a moment on anyio's clock that ends the call too, as the deadline of a whole walk does.
+        """
+        return await self._within_deadline(_Call(request, options, request.reply.decode), end)
+
+    async def send_raw(self, request: Request[Any], options: Options, *, end: float | None = None) -> bytes:
         """Do the same, and return the body as it came, checked to be one JSON object."""
-        return await self._within_deadline(request, options, _checked_body)
+        return await self._within_deadline(_Call(request, options, _checked_body), end)
 
-    async def _within_deadline(self, request: Request[Any], options: Options, read: Callable[[bytes], T]) -> T:
-        if options.deadline is None:
-            return await self._tries(request, options, read, None)
-        end = anyio.current_time() + options.deadline
+    async def fetch(
+        self, request: Request[Any], options: Options, *, end: float | None = None, watch: Watch | None = None
+    ) -> bytes:
+        """Do the same, and return the body unread: whoever decodes it must be ready for a cut one.
+
+        `watch` is told each failure as it happens.
+        """
+        return await self._within_deadline(_Call(request, options, bytes, watch), end)
+
+    async def _within_deadline(self, call: "_Call[T]", end: float | None) -> T:
+        deadline = call.options.deadline
+        if deadline is not None:
+            end = min(anyio.current_time() + deadline, float("inf") if end is None else end)
+        tries = _Tries(self, call, end)
+        if end is None:
+            return await self._tries(call, tries)
         with anyio.CancelScope(deadline=end):
-            return await self._tries(request, options, read, end)
-        raise DeadlineExceededError(f"{request.asked}: not finished within {options.deadline:g} s.")
+            return await self._tries(call, tries)
+        raise tries.counted(DeadlineExceededError(f"{call.request.asked}: not finished when the deadline passed."))
 
-    async def _tries(self, request: Request[Any], options: Options, read: Callable[[bytes], T], end: float | None) -> T:
+    async def _tries(self, call: "_Call[T]", tries: "_Tries[T]") -> T:
         """Make the first try bare, and bring in tenacity with the first failure: most calls never need it."""
-        tries: _Tries[T] = _Tries(self, request, options, read, end)
         try:
             return await tries.next()
         except EvalsError as error:
-            if options.retry.max_attempts == 1 or not retry.is_retryable(error):
+            if call.options.retry.max_attempts == 1 or not retry.is_retryable(error):
                 raise
             tries.first_failure = error
         return await tries.retrying()(tries.next)
 
     async def attempt(
         self,
-        request: Request[Any],
-        options: Options,
+        call: "_Call[T]",
         read: Callable[[bytes], T],
         end: float | None,
         on_wait: Callable[[float], object] | None = None,
     ) -> T:
         """Make one try: slot, send, status, body, decode. A fault in any of them is a failed try."""
-        http = self._open()
+        http, request = self._open(), call.request
         async with self.gate.slot(end, on_wait):
             key = await self.key.current()
-            status, headers, body = await self._exchange(http, request, options, key)
+            status, headers, body = await self._exchange(http, request, call.options, key)
         if status != 200:
             error = error_from_reply(
                 status,
@@ -129,7 +144,9 @@ class Session:
                 secret=key,
                 retry_after=retry.retry_after(headers, time.time()),
             )
-            if asked := retry.asked_wait(error):
+            asked = retry.asked_wait(error)
+            # A server that asks for longer than anybody would wait ends this call; it must not hold up the others.
+            if asked is not None and asked <= call.options.retry.longest_asked:
                 self.gate.cool_down(asked)
             raise error
         result = read(body)
@@ -140,6 +157,8 @@ class Session:
         loop = asyncio.get_running_loop()
         if self._closed:
             raise ClientStateError("The client is closed.", hint="Make a new one.")
+        if self._http is not None and self._http.closed:
+            raise ClientStateError("The aiohttp session that was handed in is closed.", hint="Keep it open.")
         if self._loop is None or self._http is None:
             self._loop = loop
             # The connector's limit is the gate's, so that nothing ever queues inside aiohttp, where the wait would
@@ -166,7 +185,11 @@ class Session:
         try:
             for _ in range(_MAX_REDIRECTS):
                 async with http.get(
-                    url, headers=headers, allow_redirects=False, timeout=_timeout(options.timeout)
+                    url,
+                    headers=headers,
+                    allow_redirects=False,
+                    raise_for_status=False,  # a session that was handed in may have it on, and would lose the body
+                    timeout=_timeout(options.timeout),
                 ) as response:
                     location = response.headers.get("Location")
                     if response.status not in (301, 302, 303, 307, 308) or location is None:
@@ -181,23 +204,25 @@ class Session:
         raise ConnectionFailedError("The server redirects in a circle.", url=shown, retryable=False)
 
 
+class _Call(msgspec.Struct, Generic[T], frozen=True):
+    """What is sent, within what limits, how the body is read, and who is told of failures."""
+
+    request: Request[Any]
+    options: Options
+    read: Callable[[bytes], T]
+    watch: Watch | None = None
+
+
 class _Tries(Generic[T]):
     """The tries of one call, as tenacity wants to see them."""
 
-    def __init__(
-        self,
-        session: Session,
-        request: Request[Any],
-        options: Options,
-        read: Callable[[bytes], T],
-        end: float | None,
-    ) -> None:
+    def __init__(self, session: Session, call: _Call[T], end: float | None) -> None:
         self._session = session
-        self._request = request
-        self._options = options
-        self._read = read
+        self._call = call
+        self._request = call.request
+        self._policy = call.options.retry
         self._end = end
-        self._made = 0
+        self.made = 0
         self._renewed = False
         self.first_failure: EvalsError | None = None
 
@@ -217,58 +242,60 @@ class _Tries(Generic[T]):
         if self.first_failure is not None:
             failure, self.first_failure = self.first_failure, None
             raise failure
-        self._made += 1
+        self.made += 1
         try:
             return await self._told()
         except AuthenticationError as error:
             # A provider may hand out a key that has just expired: ask it once more, and only once.
             if self._renewed or not self._session.key.renewable:
-                raise self._counted(error) from None
+                raise self.counted(error) from None
             self._renewed = True
             return await self.next()
         except EvalsError as error:
-            raise self._counted(error) from None
+            raise self.counted(error) from None
 
     async def _told(self) -> T:
         tell, request = self._session.on_event, self._request
         if tell is None:
-            return await self._session.attempt(request, self._options, self._read, self._end)
+            return await self._session.attempt(self._call, self._call.read, self._end)
         size = 0
 
         def read(body: bytes) -> T:
             nonlocal size
             size = len(body)
-            return self._read(body)
+            return self._call.read(body)
 
         begun = time.perf_counter()
-        tell(AttemptStarted(request.asked, request.path, self._made))
+        tell(AttemptStarted(request.asked, request.path, self.made))
         try:
-            result = await self._session.attempt(request, self._options, read, self._end, self._tell_pause)
+            result = await self._session.attempt(self._call, read, self._end, self._tell_pause)
         except EvalsError as error:
             seconds = time.perf_counter() - begun
             status = error.status if isinstance(error, APIError) else None
             name = type(error).__name__
-            tell(AttemptFailed(request.asked, request.path, self._made, seconds, name, status))
+            tell(AttemptFailed(request.asked, request.path, self.made, seconds, name, status))
             raise
-        tell(AttemptFinished(request.asked, request.path, self._made, time.perf_counter() - begun, size))
+        tell(AttemptFinished(request.asked, request.path, self.made, time.perf_counter() - begun, size))
         return result
 
-    def _counted(self, error: EvalsError) -> EvalsError:
-        error.attempts = self._made
+    def counted(self, error: EvalsError) -> EvalsError:
+        error.attempts = self.made
+        if self._call.watch is not None:
+            self._call.watch(error)
         return error
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
-        return retry.wait_after(_failure(state), self._made, self._options.retry)
+        return retry.wait_after(_failure(state), self.made, self._policy)
 
     def _stop(self, state: tenacity.RetryCallState) -> bool:
-        if self._made >= self._options.retry.max_attempts or not self._fits(state.upcoming_sleep):
+        if self.made >= self._policy.max_attempts or not self._fits(state.upcoming_sleep):
             return True
         # A wait that the server asked for is no storm: the shared pause keeps all callers back.
         return retry.asked_wait(_failure(state)) is None and not self._session.gate.may_retry()
 
     def _fits(self, wait: float) -> bool:
         if self._end is None:
-            return wait <= self._options.retry.longest_asked * 1.1  # the tenth is the jitter's
+            return wait <= self._policy.longest_asked * 1.1  # the tenth is the jitter's
         return anyio.current_time() + wait < self._end
 
     def _tell_wait(self, state: tenacity.RetryCallState) -> None:
@@ -280,13 +307,13 @@ class _Tries(Generic[T]):
 
     def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
         failure, wait = _failure(state), state.upcoming_sleep
-        if self._made >= self._options.retry.max_attempts or self._fits(wait) or self._end is None:
+        if self.made >= self._policy.max_attempts or self._fits(wait) or self._end is None:
             raise failure
         left = max(0.0, self._end - anyio.current_time())
         refusal = DeadlineExceededError(
             f"{failure.message}: the next try is {wait:.1f} s away, and the deadline {left:.1f} s.", wait=wait
         )
-        raise self._counted(refusal) from failure
+        raise self.counted(refusal) from failure
 
 
 def _failure(state: tenacity.RetryCallState) -> EvalsError:
@@ -356,7 +383,7 @@ def _same_origin(url: URL, location: str, shown: str, status: int) -> URL:
             url=shown,
             hint="Check the base URL.",
         )
-    return target
+    return target.with_user(None)  # aiohttp would set it against the key
 
 
 def _transport_error(error: Exception, url: str, timeout: float) -> TransportError:

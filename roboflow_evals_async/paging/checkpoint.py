@@ -45,7 +45,11 @@ class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
             data, checksum = checked[:-4], checked[-4:]
             if crc32(data).to_bytes(4, "big") != checksum:
                 raise ValueError
-            return msgspec.msgpack.decode(data, type=cls)
+            found = msgspec.msgpack.decode(data, type=cls)
+            # base64 passes over the spare bits of the last letter: only the letters that were printed are good.
+            if found.encode() != text:
+                raise ValueError
+            return found
         except (ValueError, binascii.Error):
             raise InvalidArgumentError(
                 "The checkpoint cannot be read.", field="resume", hint="Pass it exactly as it was printed."

@@ -16,6 +16,9 @@ ReplyT = TypeVar("ReplyT")
 
 OnDrift = Literal["raise", "warn", "restart"]
 
+# A re-run replaces an evaluation's rows within seconds; a server that still drifts the third time is not settling.
+_MAX_RESTARTS = 3
+
 
 class PageQuery(msgspec.Struct, Generic[Row, ReplyT], frozen=True):
     """What is walked: one immutable query from which every page's request is made.
@@ -72,6 +75,11 @@ class Plan(msgspec.Struct, frozen=True):
     on_drift: OnDrift
     total: int | None = None
 
+    @property
+    def restarts(self) -> int:
+        """How often the walk may begin again: never from a checkpoint, for the rows before it were delivered."""
+        return _MAX_RESTARTS if self.on_drift == "restart" and self.total is None else 0
+
 
 def plan_walk(
     query: PageQuery[Any, Any],
@@ -91,6 +99,8 @@ def plan_walk(
         return Plan(start, stop, page_size, on_drift)
     if isinstance(resume, str):
         resume = Checkpoint.decode(resume)
+    if not isinstance(resume, Checkpoint):
+        raise InvalidArgumentError(f"resume is a {type(resume).__name__}, not a checkpoint.", field="resume")
     if resume.query != query.fingerprint:
         raise InvalidArgumentError(
             "The checkpoint belongs to another query.",
@@ -135,7 +145,8 @@ class Cursor(Generic[Row, ReplyT]):
         """
         rows, facts = self.query.rows(reply), self.query.facts(reply)
         found = drifts(window, facts, self.total)
-        if repeated := self._repeats.count(rows):
+        repeated = self._repeats.count(rows)
+        if repeated:
             found.append(Drift("repeat", window.offset, 0, repeated))
         if found:
             if self.plan.on_drift != "warn":
@@ -150,13 +161,14 @@ class Cursor(Generic[Row, ReplyT]):
         self.pages += 1
         self.rows += len(items)
         self._page_end = window.offset + len(items)
-        self.window = next_window(window, step_of(window, facts), self.end)
-        if self.total is None and not rows:
-            self.window = None  # without a total, only an empty page says that there is no more
+        self.window = next_window(window, step_of(window, facts, self.total), self.end)
+        if self.total is None and repeated == len(rows):
+            self.window = None  # without a total, only a page that brings nothing new says that there is no more
         if self.window is not None:
             self._position = self.window.offset
         else:
-            self._position = self._page_end if self.end is None else self.end
+            # Rows that the server owed, or took away again, are not asked for later; the walk never goes back.
+            self._position = max(self._page_end, self.end or 0)
         return Page(items, window.offset, self.total, reply)
 
     def checkpoint(self, undelivered: int) -> Checkpoint:

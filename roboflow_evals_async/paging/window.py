@@ -51,9 +51,14 @@ class Drift(msgspec.Struct, frozen=True):
                 return f"{self.found} rows came a second time {where}"
 
 
-def step_of(window: Window, facts: Facts) -> int:
-    """Return by how many rows the walk moves on: the window asked, or the smaller limit that the server admits to."""
-    return facts.limit if facts.limit is not None and 0 < facts.limit < window.limit else window.limit
+def step_of(window: Window, facts: Facts, total: int | None) -> int:
+    """Return by how many rows the walk moves on: the window asked, or the smaller limit that the server admits to.
+
+    Without a total nothing would tell a page that the server cut short from the last one, and the rows between would
+    be lost: the walk then moves on by what came.
+    """
+    step = facts.limit if facts.limit is not None and 0 < facts.limit < window.limit else window.limit
+    return facts.rows if total is None and 0 < facts.rows < step else step
 
 
 def next_window(window: Window, step: int, end: int | None) -> Window | None:
@@ -82,7 +87,7 @@ def drifts(window: Window, facts: Facts, known_total: int | None) -> list[Drift]
     if facts.rows > window.limit:
         found.append(Drift("long", window.offset, window.limit, facts.rows))
     elif (total := known_total if facts.total is None else facts.total) is not None:
-        due = max(0, min(step_of(window, facts), total - window.offset))
+        due = max(0, min(step_of(window, facts, total), total - window.offset))
         if facts.rows != due:
             found.append(Drift("short" if facts.rows < due else "long", window.offset, due, facts.rows))
     return found

@@ -1,12 +1,15 @@
 """EvalsClient: one method an endpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import aiohttp
+import anyio
 
 from ..core.client import Client
+from ..core.errors import DeadlineExceededError
 from ..core.events import Listener
+from ..core.fanout import FanOut, Ids
 from ..core.gate import Gate
 from ..core.key import KeyProvider
 from ..core.options import DEFAULT_MAX_BODY, DEFAULT_TIMEOUT, Options
@@ -15,10 +18,11 @@ from ..core.session import Session
 from ..paging.checkpoint import Checkpoint
 from ..paging.cursor import OnDrift, plan_walk
 from ..paging.walk import Walk
-from . import endpoints
+from . import endpoints, many
 from .config import resolve
 from .endpoints import MAX_PAGE_SIZE, SplitName, SplitOrAll
 from .listing import EvalListing, Filters, list_evals
+from .many import PANELS, PanelName, Result, Snapshot, WalkedPage
 from .payloads import (
     Comparison,
     ConfidenceSweep,
@@ -33,6 +37,22 @@ from .payloads import (
 )
 
 T = TypeVar("T")
+
+
+class _Place:
+    """The workspace: shared by a client and its views, so that calls made at once ask for it once."""
+
+    def __init__(self, slug: str | None) -> None:
+        self.slug: str | None = None
+        self.path = ""
+        self.asking = anyio.Lock()
+        if slug is not None:
+            self.settle(slug)
+
+    def settle(self, slug: str) -> str:
+        self.path = f"/{segment(slug, 'workspace')}"
+        self.slug = slug
+        return slug
 
 
 class EvalsClient(Client):
@@ -71,8 +91,7 @@ class EvalsClient(Client):
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
         config = resolve(api_key=api_key, workspace=workspace, base_url=base_url, region=region)
-        self._workspace = config.workspace
-        self._path = f"/{segment(config.workspace, 'workspace')}" if config.workspace is not None else None
+        self._place = _Place(config.workspace)
         options = Options().changed(timeout=timeout, deadline=deadline, max_attempts=max_attempts, max_body=max_body)
         super().__init__(
             Session(
@@ -88,16 +107,17 @@ class EvalsClient(Client):
 
     async def workspace(self) -> str:
         """Return the workspace's slug; if none was configured, the server is asked, once, whose key this is."""
-        if self._workspace is None:
+        place = self._place
+        async with place.asking:
+            if place.slug is not None:
+                return place.slug
             info = await self._session.send(endpoints.key_info(), self._options)
-            self._path = f"/{segment(info.workspace, 'workspace')}"
-            self._workspace = info.workspace
-        return self._workspace
+            return place.settle(info.workspace)
 
     async def _placed(self, request: Request[T]) -> Request[T]:
-        if self._path is None:
+        if self._place.slug is None:
             await self.workspace()
-        return request.within(self._path or "")
+        return request.within(self._place.path)
 
     async def evals(
         self,
@@ -164,6 +184,7 @@ class EvalsClient(Client):
         max_items: int | None = None,
         on_drift: OnDrift = "raise",
         resume: Checkpoint | str | None = None,
+        deadline: float | None = None,
     ) -> Walk[ImagePrediction, ImagePredictionsPage]:
         """Return a walk over the images of an evaluation; nothing is sent before it is awaited or iterated.
 
@@ -171,7 +192,65 @@ class EvalsClient(Client):
         the first row, `max_items` how many rows at most; it never shrinks a page. `on_drift` says what happens when the
         server's rows change under the walk: "raise" `PaginationDriftError`, "warn" in the report and go on, or
         "restart" while nothing was delivered. `resume` is the checkpoint of an earlier walk of the same query.
+        `deadline` (seconds) is one clock over the whole walk, from its first request on.
         """
         query = endpoints.image_predictions(eval_id, split=split, confidence=confidence)
         plan = plan_walk(query, page_size=page_size, start=start, max_items=max_items, on_drift=on_drift, resume=resume)
-        return Walk(query, plan, self.send, self._session.on_event)
+        return Walk(query, plan, self.send, self._session.on_event, fetch=self.fetch, deadline=deadline)
+
+    async def wait_done(self, eval_id: str, *, timeout: float | None = None) -> ModelEval:
+        """Wait until an evaluation is done, and return it. First polls are a second apart, later ones half a minute.
+
+        Raises `EvalFailedError` as soon as it has failed, `DeadlineExceededError` after `timeout` seconds (None: waits
+        as long as it takes). An evaluation that is done is returned even if a panel is missing: that panel then raises
+        `EvalNotDoneError`, and no waiting would bring it.
+        """
+        with anyio.CancelScope(deadline=float("inf") if timeout is None else anyio.current_time() + timeout):
+            return await many.wait_done(self, eval_id, self._session.on_event)
+        raise DeadlineExceededError(f"evaluation {eval_id!r} was not done within {timeout:g} s.")
+
+    async def snapshot(self, eval_id: str, *, split: SplitName = "test", confidence: int | None = None) -> Snapshot:
+        """Return all panels of an evaluation but the images, fetched at once; a panel that failed is in `.errors`.
+
+        Raises only if the evaluation itself cannot be had.
+        """
+        return await many.snapshot(self, eval_id, split, confidence)
+
+    def fetch_all(
+        self,
+        ids: Ids,
+        panels: Iterable[PanelName] = PANELS,
+        *,
+        split: SplitName = "test",
+        confidence: int | None = None,
+        max_evals: int = 4,
+    ) -> FanOut[Result]:
+        """Fetch panels of many evaluations: `async with client.fetch_all(ids) as results: async for r in results: …`.
+
+        Each result has `eval_id`, `panel`, and `value` or `error`: one failure never takes the others along. `ids` is
+        any iterable or async iterable, taken one by one; `max_evals` evaluations are under way at a time.
+        """
+        return many.fetch_all(self, ids, panels, split=split, confidence=confidence, max_evals=max_evals)
+
+    def walk_all(
+        self,
+        ids: Ids,
+        *,
+        split: SplitOrAll = "all",
+        confidence: int | None = None,
+        page_size: int = MAX_PAGE_SIZE,
+        on_drift: OnDrift = "raise",
+        max_evals: int = 4,
+    ) -> FanOut[WalkedPage]:
+        """Walk many evaluations side by side, a page of each in turn, so that a large one does not hold the others up.
+
+        `async with client.walk_all(ids) as pages: async for eval_id, page in pages: …`. The pages of one evaluation
+        come in order. A walk that fails gives its error in place of a page, with its checkpoint, and ends.
+        """
+
+        def walk(eval_id: str) -> Walk[ImagePrediction, ImagePredictionsPage]:
+            return self.image_predictions(
+                eval_id, split=split, confidence=confidence, page_size=page_size, on_drift=on_drift
+            )
+
+        return many.walk_all(ids, walk, max_evals=max_evals)

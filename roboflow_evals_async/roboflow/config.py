@@ -48,8 +48,8 @@ def resolve(
     file = cache(lambda: read_file(environ))
     workspace = (
         workspace
-        or environ.get("RF_WORKSPACE")
-        or environ.get("ROBOFLOW_WORKSPACE")
+        or _text(environ.get("RF_WORKSPACE"))
+        or _text(environ.get("ROBOFLOW_WORKSPACE"))
         or _text(file().get("RF_WORKSPACE"))
     )
     source = api_key if api_key is not None else environ.get("ROBOFLOW_API_KEY") or stored_key(file(), workspace)
@@ -64,14 +64,15 @@ def resolve(
 
 def host(environ: Mapping[str, str], file: Callable[[], File], region: str | None) -> str:
     """Return the API's address for the region ("us" or "eu"). Raises `ConfigError` for an unknown region."""
-
-    def setting(name: str) -> str | None:
-        return environ.get(name) or _text(file().get(name))
-
-    if region is None and (address := setting("API_URL")):
-        return address
-    place = (region or setting("ROBOFLOW_REGION") or "us").strip().lower()
-    stage = (setting("ROBOFLOW_ENVIRONMENT") or "prod").strip().lower()
+    place = region
+    for settings in (lambda: environ, file):
+        if place is None:
+            if address := _text(settings().get("API_URL")):
+                return address
+            place = _text(settings().get("ROBOFLOW_REGION"))
+    place = (place or "us").strip().lower()
+    stage = _text(environ.get("ROBOFLOW_ENVIRONMENT")) or _text(file().get("ROBOFLOW_ENVIRONMENT")) or "prod"
+    stage = stage.strip().lower()
     found = _HOSTS.get((place, stage))
     if found is None:
         # Falling back to the US, as the official command does, would send data and key to another region.
@@ -86,9 +87,9 @@ def stored_key(file: File, workspace: str | None) -> str | None:
     """Return the key of the workspace, else of the file's default workspace; None if the file has neither."""
     entries = file.get("workspaces")
     by_slug = {
-        entry.get("url"): _text(entry.get("apiKey"))
+        entry["url"]: _text(entry.get("apiKey"))
         for entry in (entries.values() if isinstance(entries, dict) else ())
-        if isinstance(entry, dict)
+        if isinstance(entry, dict) and isinstance(entry.get("url"), str)
     }
     return by_slug.get(workspace) or by_slug.get(_text(file.get("RF_WORKSPACE")))
 
@@ -115,7 +116,7 @@ def read_file(environ: Mapping[str, str]) -> File:
         return {}
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # accounts without a home often have HOME=/dev/null
         return {}
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no JSON object"

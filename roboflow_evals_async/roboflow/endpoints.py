@@ -76,6 +76,9 @@ def evals(
     limit: int | None = None,
 ) -> Request[EvalRows]:
     """List evaluations; the server takes one of project, version and model. Default limit 50, at most 200."""
+    for field, value in (("project", project), ("version", version), ("model", model)):
+        if value is not None:
+            segment(value, field)  # the server takes a blank filter for none, and would list everything
     if status is not None:
         choice(status, "status", STATUSES)
     if limit is not None:

@@ -8,7 +8,7 @@ import msgspec
 
 from ..core.request import integer
 from ..core.tasks import gather
-from ..paging.walk import Send
+from ..paging.iterate import Send
 from . import endpoints
 from .endpoints import LIST_CAP, STATUSES
 from .payloads import ModelEval
@@ -93,7 +93,7 @@ async def list_evals(
         rows, unreached = await _narrowed(ask, rows, [status] if status else None, by_project=not sent)
         full = bool(unreached)
     found = sorted(filter(matches, {ev.eval_id: ev for ev in rows}.values()), key=_age, reverse=True)
-    if limit is not None and len(found) >= limit:
+    if limit is not None and (len(found) > limit or (full and len(found) == limit)):
         return EvalListing(tuple(found[:limit]), complete=False, unreached=(f"evaluations after the first {limit}",))
     return EvalListing(tuple(found), complete=not full, unreached=tuple(unreached))
 

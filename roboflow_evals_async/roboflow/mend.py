@@ -23,8 +23,10 @@ def identity(document: Document) -> Document:
 
 
 def listing(document: Document) -> Document:
-    """Every row as in `identity`."""
-    return {**document, "evals": [identity(row) for row in _objects(document.get("evals"))]}
+    """Every row as in `identity`. A reply without rows is no list, and is left as it is."""
+    if not isinstance(document.get("evals"), list):
+        return document
+    return {**document, "evals": [identity(row) for row in _objects(document["evals"])]}
 
 
 def map_results(document: Document) -> Document:
@@ -51,7 +53,8 @@ def _first_of(scores: Document, name: str, *others: str) -> Document:
 def image_predictions(document: Document) -> Document:
     """A cluster that is a bare id, an embedding that is not two numbers."""
     mended = identity(document)
-    mended["images"] = [_image(image) for image in _objects(document.get("images"))]
+    if isinstance(document.get("images"), list):
+        mended["images"] = [_image(image) for image in _objects(document["images"])]
     return mended
 
 

@@ -9,36 +9,15 @@ Shapes. Containers are tuples and the small leaves are `gc=False` structs, some 
 rows held cost the garbage collector nothing.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any
 
 import msgspec
 from msgspec import field
 from msgspec.structs import force_setattr
 
-Shape = Literal["detection", "segmentation", "other"]
-
-# The values of `taskType` that the documents name.
-DETECTION = "object-detection-like"
-SEGMENTATION = "semantic-segmentation"
-
-
-class Split(StrEnum):
-    """A split of a version's images. A value that the documents do not name is kept as it is."""
-
-    TRAIN = "train"
-    VALID = "valid"
-    TEST = "test"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        if not isinstance(value, str):
-            return None
-        unknown = str.__new__(cls, value)
-        unknown._name_ = unknown._value_ = value
-        return unknown
+from .values import Shape, as_fraction, shape_of
+from .values import Split as Split
 
 
 class Wire(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -140,7 +119,7 @@ class MapResults(Panel, frozen=True, gc=False, kw_only=True):
     @property
     def shape(self) -> Shape:
         """Which metrics to expect: `task_type` says, or the fields present where it is absent or unknown."""
-        return _shape(self.task_type, tuple(self.splits.values()))
+        return shape_of(self.task_type, tuple(self.splits.values()))
 
 
 # -- confidence-sweep --------------------------------------------------------------------------------------------------
@@ -225,27 +204,10 @@ class PerformanceByClass(Panel, frozen=True, gc=False, kw_only=True):
     @property
     def shape(self) -> Shape:
         """Which metrics to expect: `task_type` says, or the fields present where it is absent or unknown."""
-        return _shape(self.task_type, self.classes)
-
-
-def _shape(task_type: str | None, scored: Sequence[MetricScores | ClassPerformance]) -> Shape:
-    if task_type == DETECTION:
-        return "detection"
-    if task_type == SEGMENTATION:
-        return "segmentation"
-    if any(scores.map50 is not None or scores.map50_95 is not None for scores in scored):
-        return "detection"
-    if any(scores.iou is not None or getattr(scores, "miou", None) is not None for scores in scored):
-        return "segmentation"
-    return "other"
+        return shape_of(self.task_type, self.classes)
 
 
 # -- confusion-matrix --------------------------------------------------------------------------------------------------
-
-
-def _as_fraction(threshold: float | None) -> float | None:
-    # The documents say fraction; some servers have been seen to say 30. Exactly 1 is a fraction, as documented.
-    return threshold / 100 if threshold is not None and threshold > 1 else threshold
 
 
 class ConfusionMatrix(Panel, frozen=True, gc=False, kw_only=True):
@@ -262,7 +224,7 @@ class ConfusionMatrix(Panel, frozen=True, gc=False, kw_only=True):
     matrix: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        force_setattr(self, "confidence_threshold", _as_fraction(self.confidence_threshold))
+        force_setattr(self, "confidence_threshold", as_fraction(self.confidence_threshold))
         size = len(self.classes)
         if len(self.matrix) != size or any(len(row) != size for row in self.matrix):
             rows = len(self.matrix)
@@ -405,10 +367,11 @@ class ImagePredictionsPage(Panel, frozen=True, gc=False, kw_only=True):
     total_images: int | None = None
     offset: int | None = None
     limit: int | None = None
-    images: tuple[ImagePrediction, ...] = ()
+    #: The one field that must be there: a reply without rows would read as the end of the walk.
+    images: tuple[ImagePrediction, ...]
 
     def __post_init__(self) -> None:
-        force_setattr(self, "confidence_threshold", _as_fraction(self.confidence_threshold))
+        force_setattr(self, "confidence_threshold", as_fraction(self.confidence_threshold))
 
 
 # -- recommendations ---------------------------------------------------------------------------------------------------
