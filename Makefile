@@ -25,7 +25,7 @@ check: .venv/ready
 unit: .venv/ready
 	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term
 
-bench: .venv/ready
+bench: .venv/ready .venv-official/ready
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
 # The official command against the stand-in, in an environment of its own: a heavy install, so not part of `test`.

@@ -9,7 +9,7 @@ import msgspec
 
 from benchmarks.harness import Figure, machine
 
-NAMES = ("decode", "call", "walk")
+NAMES = ("decode", "call", "walk", "readahead", "many")
 
 
 def main() -> None:
