@@ -8,7 +8,8 @@ from msgspec import UNSET, UnsetType
 
 from .options import Options
 from .request import Request
-from .session import Session, Watch
+from .session import Session
+from .tries import Watch
 
 T = TypeVar("T")
 

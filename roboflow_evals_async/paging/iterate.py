@@ -9,7 +9,7 @@ import anyio
 from ..core.errors import ClientStateError, DecodeError, EvalsError, PaginationDriftError
 from ..core.events import Listener, PageReady, WalkDone
 from ..core.request import Request
-from ..core.session import Watch
+from ..core.tries import Watch
 from .checkpoint import Checkpoint
 from .cursor import Cursor, Page, WalkReport
 from .window import Window

@@ -37,12 +37,19 @@ def map_results(document: Document) -> Document:
 
 
 def _split_metrics(split: Document) -> Document:
-    mended = _first_of(split, "mIoU", "miou", "meanIoU", "mean_iou")
+    mended = _without_null_sizes(_first_of(split, "mIoU", "miou", "meanIoU", "mean_iou"))
     classes = split.get("perClass")
     if isinstance(classes, list):
         classes = {str(entry.get("className", "")): entry for entry in _objects(classes)}
-    mended["perClass"] = {name: _first_of(scores, "iou", "IoU", "mIoU", "miou") for name, scores in _members(classes)}
+    mended["perClass"] = {
+        name: _without_null_sizes(_first_of(scores, "iou", "IoU", "mIoU", "miou")) for name, scores in _members(classes)
+    }
     return mended
+
+
+def _without_null_sizes(scores: Document) -> Document:
+    """No sizes at all stand as null; left so, all nulls would be dropped, and with them the sizes without objects."""
+    return {name: value for name, value in scores.items() if name != "byObjectSize" or value is not None}
 
 
 def _first_of(scores: Document, name: str, *others: str) -> Document:

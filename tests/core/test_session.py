@@ -14,7 +14,7 @@ import aiohttp
 import anyio
 import pytest
 
-from roboflow_evals_async.core import session as session_module
+from roboflow_evals_async.core import transport
 from roboflow_evals_async.core.errors import (
     AccessDeniedError,
     APIError,
@@ -33,7 +33,7 @@ from roboflow_evals_async.core.errors import (
 )
 from roboflow_evals_async.core.events import AttemptFailed, AttemptFinished, AttemptStarted, CoolingDown, Event
 from roboflow_evals_async.core.options import Options
-from roboflow_evals_async.core.session import check_base_url
+from roboflow_evals_async.core.transport import check_base_url
 from roboflow_evals_async.roboflow import endpoints
 from roboflow_evals_async.roboflow.client import EvalsClient
 from roboflow_evals_async.testing import EvaluationSpec, Fault, StandIn, World
@@ -627,7 +627,7 @@ def test_a_base_url_that_is_none_is_refused_and_not_repeated(given: str) -> None
 def test_an_untrusted_certificate_is_beyond_help() -> None:
     key: Any = type("Key", (), {"host": "x", "port": 443, "is_ssl": True, "ssl": True})()
     error = aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("self-signed"))
-    named = session_module._transport_error(error, "https://x.example/a", 5)
+    named = transport._transport_error(error, "https://x.example/a", 5)
     assert type(named) is ConnectionFailedError
     assert not named.retryable
     assert "x.example:443" in str(named)
