@@ -45,10 +45,10 @@ class Drift(msgspec.Struct, frozen=True):
                 return f"the server answered with rows from {self.found} {where}"
             case "total":
                 return f"the total changed from {self.expected} to {self.found} {where}"
-            case "short" | "long":
-                return f"{self.found} rows instead of {self.expected} {where}"
             case "repeat":
                 return f"{self.found} rows came a second time {where}"
+            case _:  # "short" or "long"
+                return f"{self.found} rows instead of {self.expected} {where}"
 
 
 def step_of(window: Window, facts: Facts, total: int | None) -> int:
