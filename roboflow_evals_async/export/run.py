@@ -47,8 +47,8 @@ async def export(
     error raised. Evaluations that are not done are left out and reported, but count as failed if named by id.
     `on_progress` is called after every page, in the event loop.
 
-    Raises `InvalidArgumentError` (also, with field "out", for a folder that holds anything else), `ExportError` if the
-    disk refuses or another export is at work in the folder, and `AuthenticationError`, `AccessDeniedError` and
+    Raises `InvalidArgumentError` (with field "out" for a folder that holds another export, or somebody's files under
+    an export's names; other files there are left alone), `ExportError` if the disk refuses or another export is at work in the folder, and `AuthenticationError`, `AccessDeniedError` and
     `ConfigError`, after which nothing can succeed. Whatever is raised, what was finished stays.
     """
     _check(evals, out, tables, split, confidence, format)

@@ -1,0 +1,273 @@
+"""`export` and `demo`: evaluations to files, with a bar while it runs and a summary at the end."""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..core.errors import InvalidArgumentError
+from ..export import ExportProgress, ExportSummary, export
+from ..roboflow.endpoints import evals as listed
+from ..roboflow.payloads import ModelEval
+from .commands import STDIN
+from .context import Context
+from .exits import Exit
+from .grid import Part, context, count, grid, ident, number, or_absent, percent, plural, text
+from .output import Output
+from .reading import whole
+
+if TYPE_CHECKING:
+    from ..roboflow.client import EvalsClient
+
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which evaluations to export: those with the ids, or where these are None, all that match the filters."""
+
+    eval_ids: tuple[str, ...] | None
+    project: str | None
+    version: str | None
+    model: str | None
+    status: str | None
+
+    def checked(self) -> "Wanted":
+        """Return the same with the ids of stdin in place of `-`. Raises `InvalidArgumentError`."""
+        given = self.eval_ids
+        if given is None:
+            listed(status=self.status)  # refuses a status that is none
+            return self
+        if self.project or self.version or self.model:
+            hint = "Name evaluations, or the filters that find them."
+            raise InvalidArgumentError("Ids and filters are given.", field="eval_id", hint=hint)
+        if STDIN not in given:
+            return self
+        read = tuple(sys.stdin.read().split())
+        return replace(self, eval_ids=tuple(eval_id for one in given for eval_id in (read if one == STDIN else (one,))))
+
+    async def found(self, client: "EvalsClient") -> Iterable[str | ModelEval]:
+        """Return the evaluations."""
+        if self.eval_ids is not None:
+            return self.eval_ids
+        return await client.evals(project=self.project, version=self.version, model=self.model, status=self.status)
+
+
+async def export_command(
+    context: Context,
+    wanted: Wanted,
+    out: str,
+    *,
+    tables: str,
+    split: Any,
+    confidence: str | None,
+    format: Any,  # noqa: A002
+    force: bool,
+    fail_fast: bool,
+) -> int:
+    """Export what is wanted, and tell what came of it."""
+    resume = _command(context, "export", wanted, out, tables, split, confidence, format, fail_fast=fail_fast)
+    selected = wanted.checked()
+    arguments: dict[str, Any] = {
+        "tables": tuple(name.strip() for name in tables.split(",") if name.strip()),
+        "split": split,
+        "confidence": whole(confidence, "confidence"),
+        "format": format,
+        "force": force,
+        "fail_fast": fail_fast,
+    }
+    summary = await _run(context, selected, out, resume, **arguments)
+    if context.output.json:
+        context.output.document(msgspec.json.encode(summary))
+    else:
+        context.output.show(result(summary))
+    return _conclude(context.output, summary)
+
+
+async def demo_command(given: Context, out: str) -> int:
+    """Export the done evaluations of the stand-in, and say what to look at."""
+    shown = Context(replace(given.options, demo=True))
+    resume = shlex.join(["rfevals", "demo", "-o", out])
+    summary = await _run(shown, Wanted(None, None, None, None, "done"), out, resume)
+    if shown.output.json:
+        shown.output.document(msgspec.json.encode(summary))
+        return _conclude(shown.output, summary)
+    example = max(summary.per_eval, key=lambda one: one.rows, default=None)
+    shown.output.show(["Evaluations of an embedded stand-in for the API: made up, the same on every machine.", ""])
+    shown.output.show(result(summary))
+    if example is not None:
+        shown.output.show(next_steps(out, example.eval_id))
+    return _conclude(shown.output, summary)
+
+
+def result(summary: ExportSummary) -> list[Part]:
+    """The evaluations of an export with their headline metrics, and what was fetched."""
+    columns = (
+        ident("Evaluation"), text("Project"), number("Version"), number("mAP50"), number("mIoU"), number("Precision"),
+        number("Recall"), number("Rows"), number("Seconds"),
+    )  # fmt: skip
+    rows = [
+        (
+            one.eval_id,
+            or_absent(one.project),
+            or_absent(one.version_id),
+            percent(one.map50),
+            percent(one.miou),
+            percent(one.precision),
+            percent(one.recall),
+            count(one.rows),
+            f"{one.seconds:.2f}",
+        )
+        for one in summary.per_eval
+    ]
+    total = context(
+        plural(summary.evals, "evaluation"),
+        plural(summary.rows, "row"),
+        size(summary.bytes),
+        f"{summary.seconds:.1f} s",
+        f"in {summary.out}",
+    )
+    if summary.units_done or summary.units_failed:
+        said = f"{plural(summary.units_done, 'file')} fetched, {summary.units_skipped:,} there already."
+    elif not summary.evals:
+        said = "There was no evaluation to export."
+    else:
+        said = f"Nothing was left to fetch: {plural(summary.units_skipped, 'file')} there already."
+    return [grid(columns, rows), "", total, said] if rows else [total, said]
+
+
+def next_steps(out: str, eval_id: str) -> list[Part]:
+    """What to try after the demo."""
+    files = {
+        f"{out}/evals/eval_id=…/part-00000.jsonl": "an evaluation a row",
+        f"{out}/images/eval_id=…/split=…/part-00000.jsonl": "an image a row",
+    }
+    commands = {
+        "rfevals list --demo": "the evaluations",
+        f"rfevals performance-by-class {eval_id} --demo": "one of them, by class",
+        f"rfevals confusion-matrix {eval_id} --demo": "what was taken for what",
+        f"rfevals image-predictions {eval_id} --demo --json | head -3": "its images, as JSON lines",
+        f"rfevals demo -o {shlex.quote(out)}": "again: nothing is left to fetch",
+    }
+    return [
+        grid((ident(""), text("")), files.items(), "The files"),
+        grid((ident(""), text("")), commands.items(), "What to try next"),
+        "",
+        "With your own key: set ROBOFLOW_API_KEY, and leave --demo out.",
+    ]
+
+
+def size(value: int) -> str:
+    """A number of bytes for reading."""
+    amount, unit = float(value), 0
+    while amount >= 1000 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1000, unit + 1
+    return f"{amount:.0f} {_UNITS[unit]}" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+async def _run(context: Context, wanted: Wanted, out: str, resume: str, **arguments: Any) -> ExportSummary:
+    output = context.output
+    async with context.client() as client:
+        evals = await wanted.found(client)
+        try:
+            with _bar(output) as on_progress:
+                return await export(client, evals, out, on_progress=on_progress, **arguments)
+        except asyncio.CancelledError:
+            output.note(f"Stopped; what is finished is kept. This goes on: {resume}", style="")
+            raise
+
+
+def _conclude(output: Output, summary: ExportSummary) -> int:
+    """Say on stderr what is missing, and return the exit code."""
+    if summary.not_done:
+        output.note(f"Left out, for they are not done: {', '.join(summary.not_done)}.")
+    if summary.unreached:
+        output.warning(f"The list was not complete: {'; '.join(summary.unreached)}. Name a project to reach more.")
+    if output.json:
+        return Exit.SOME_FAILED if summary.errors else Exit.DONE
+    for failed in summary.errors:
+        what = " ".join(part for part in (failed.table, failed.split) if part)
+        output.error(f"{failed.eval_id}{f' ({what})' if what else ''}: {failed.message}")
+    if summary.errors:
+        output.note("The same command fetches what is missing.", style="")
+    return Exit.SOME_FAILED if summary.errors else Exit.DONE
+
+
+@contextmanager
+def _bar(output: Output) -> Generator[Callable[[ExportProgress], None] | None]:
+    """Draw a bar on stderr while the block runs, if somebody is there to see it."""
+    if not output.shows_progress:
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        SpinnerColumn(),
+        BarColumn(),
+        TextColumn("{task.fields[evals]}"),
+        TextColumn("{task.fields[rows]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    begun = monotonic()
+    first: list[int] = []
+    with Progress(
+        *columns, console=output.stderr, transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as progress:
+        task = progress.add_task("", total=None, evals="", rows="", rate="")
+
+        def update(at: ExportProgress) -> None:
+            # What lay there before this run says nothing of its speed.
+            first[:] = first or [at.rows]
+            rate = (at.rows - first[0]) / max(monotonic() - begun, 1e-9)  # never by zero
+            known = at.rows_total is not None
+            progress.update(
+                task,
+                completed=at.rows if known else at.evals_done,
+                total=at.rows_total if known else at.evals_total,
+                evals=f"{at.evals_done}/{at.evals_total} evaluations",
+                rows=f"{at.rows:,}{f'/{at.rows_total:,}' if at.rows_total is not None else ''} rows",
+                rate=f"{rate:,.0f} rows/s",
+            )
+
+        yield update
+
+
+def _command(
+    context: Context,
+    name: str,
+    wanted: Wanted,
+    out: str,
+    tables: str,
+    split: str,
+    confidence: str | None,
+    format: str,  # noqa: A002
+    *,
+    fail_fast: bool,
+) -> str:
+    """Return the command that goes on, without the key and without --force, which would begin again."""
+    given = context.options
+    options = {
+        "--project": wanted.project,
+        "--version": wanted.version,
+        "--model": wanted.model,
+        "--status": None if wanted.eval_ids else wanted.status,
+        "--tables": tables,
+        "--split": split,
+        "--confidence": confidence,
+        "--output": out,
+        "--format": format,
+        "--workspace": given.workspace,
+        "--base-url": given.base_url,
+        "--region": given.region,
+    }
+    words = ["rfevals", name, *("-" if given == STDIN else given for given in wanted.eval_ids or ())]
+    words += [word for option, value in options.items() if value is not None for word in (option, value)]
+    words += [flag for flag, wants in (("--fail-fast", fail_fast), ("--demo", given.demo)) if wants]
+    return shlex.join(words)
