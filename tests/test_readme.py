@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.+?)```", README, flags=re.DOTALL)
-COMMANDS = [line for block in re.findall(r"```console\n(.+?)```", README, flags=re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line for block in re.findall(r"```console\n(.+?)```", README, flags=re.DOTALL) for line in block.splitlines()
+]
 
 
 def run(program: list[str], folder: Path) -> str:

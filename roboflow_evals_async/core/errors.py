@@ -397,6 +397,8 @@ def _fallback(status: int, body: bytes) -> str:
 
 
 def _scrub(text: str, secret: str) -> str:
+    """Take out what must not be shown: the key, and what a terminal would obey."""
     if secret:
         text = text.replace(secret, "***")
-    return re.sub(r"(?i)(api_key=)[^\s&\"']+", r"\1***", text)
+    text = re.sub(r"(?i)(api_key=)[^\s&\"']+", r"\1***", text)
+    return "".join(character if character.isprintable() else " " for character in text)

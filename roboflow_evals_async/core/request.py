@@ -60,7 +60,7 @@ def choice(value: str, field: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def integer(value: int, field: str, low: int, high: int | None = None) -> int:
+def integer(value: object, field: str, low: int, high: int | None = None) -> int:
     """Return the value if it is a whole number in [low, high]; raises `InvalidArgumentError` otherwise."""
     # bool is an int to Python, but True is nobody's confidence.
     if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):

@@ -169,7 +169,7 @@ class EvalsClient(Client):
         """Return the suggestions for improving the model; `.generated` is False if none were made."""
         return await self.send(endpoints.recommendations(eval_id))
 
-    async def compare(self, *, project: str, version: int, frontier_metric: str | None = None) -> Comparison:
+    async def compare(self, *, project: str, version: int | str, frontier_metric: str | None = None) -> Comparison:
         """Return the trained models of a version, by accuracy and latency (newer servers only)."""
         return await self.send(endpoints.compare(project=project, version=version, frontier_metric=frontier_metric))
 

@@ -150,10 +150,10 @@ def image_predictions(
     )
 
 
-def compare(*, project: str, version: int, frontier_metric: str | None = None) -> Request[Comparison]:
-    """The trained models of one version, side by side (newer servers only)."""
+def compare(*, project: str, version: int | str, frontier_metric: str | None = None) -> Request[Comparison]:
+    """The trained models of one version, side by side (newer servers only). A version may be the text of its number."""
     segment(project, "project")
-    integer(version, "version", 1)
+    version = integer(int(version) if isinstance(version, str) and version.isdecimal() else version, "version", 1)
     if frontier_metric is not None:
         choice(frontier_metric, "frontier_metric", FRONTIER_METRICS)
     parameters = query(project=project, version=version, frontierMetric=frontier_metric)

@@ -341,3 +341,11 @@ def test_a_failed_connection_can_be_beyond_help() -> None:
     assert ConnectionFailedError("x").retryable
     assert not ConnectionFailedError("x", retryable=False).retryable
     assert TruncatedBodyError("x").retryable
+
+
+def test_what_a_terminal_would_obey_is_taken_out() -> None:
+    body = b'{"error": "model_eval_not_found", "message": "gone\\u001b[2Jfor\\u0000ever"}'
+    error = error_from_reply(404, {}, body)
+    assert str(error).isprintable()
+    assert "gone" in error.message
+    assert "ever" in error.message
