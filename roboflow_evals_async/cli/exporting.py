@@ -21,6 +21,7 @@ from .exits import Exit
 from .grid import Part, context, count, grid, ident, number, or_absent, percent, plural, text
 from .output import Output
 from .reading import whole
+from .running import program
 
 if TYPE_CHECKING:
     from ..roboflow.client import EvalsClient
@@ -93,7 +94,7 @@ async def export_command(
 async def demo_command(given: Context, out: str) -> int:
     """Export the done evaluations of the stand-in, and say what to look at."""
     shown = Context(replace(given.options, demo=True))
-    resume = shlex.join(["rfevals", "demo", "-o", out])
+    resume = shlex.join([program(), "demo", "-o", out])
     summary = await _run(shown, Wanted(None, None, None, None, "done"), out, resume)
     if shown.output.json:
         shown.output.document(msgspec.json.encode(summary))
@@ -148,12 +149,13 @@ def next_steps(out: str, eval_id: str) -> list[Part]:
         f"{out}/evals/eval_id=…/part-00000.jsonl": "an evaluation a row",
         f"{out}/images/eval_id=…/split=…/part-00000.jsonl": "an image a row",
     }
+    me = program()
     commands = {
-        "rfevals list --demo": "the evaluations",
-        f"rfevals performance-by-class {eval_id} --demo": "one of them, by class",
-        f"rfevals confusion-matrix {eval_id} --demo": "what was taken for what",
-        f"rfevals image-predictions {eval_id} --demo --json | head -3": "its images, as JSON lines",
-        f"rfevals demo -o {shlex.quote(out)}": "again: nothing is left to fetch",
+        f"{me} list --demo": "the evaluations",
+        f"{me} performance-by-class {eval_id} --demo": "one of them, by class",
+        f"{me} confusion-matrix {eval_id} --demo": "what was taken for what",
+        f"{me} image-predictions {eval_id} --demo --json | head -3": "its images, as JSON lines",
+        f"{me} demo -o {shlex.quote(out)}": "again: nothing is left to fetch",
     }
     return [
         grid((ident(""), text("")), files.items(), "The files"),
@@ -267,7 +269,7 @@ def _command(
         "--base-url": given.base_url,
         "--region": given.region,
     }
-    words = ["rfevals", name, *("-" if given == STDIN else given for given in wanted.eval_ids or ())]
+    words = [program(), name, *("-" if given == STDIN else given for given in wanted.eval_ids or ())]
     words += [word for option, value in options.items() if value is not None for word in (option, value)]
     words += [flag for flag, wants in (("--fail-fast", fail_fast), ("--demo", given.demo)) if wants]
     return shlex.join(words)

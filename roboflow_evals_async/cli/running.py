@@ -2,13 +2,20 @@
 
 import asyncio
 import contextlib
+import shutil
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from .exits import Stopped
 
 T = TypeVar("T")
+
+
+def program() -> str:
+    """Return the word to type for this command: its path as it was typed, where the bare name would not be found."""
+    return "rfevals" if shutil.which("rfevals") or not sys.argv[0].endswith("rfevals") else sys.argv[0]
 
 
 def run_until_signalled(call: Callable[[], Coroutine[Any, Any, T]]) -> T:
