@@ -47,7 +47,7 @@ def segment(value: str, field: str, *, reserved: tuple[str, ...] = ()) -> str:
         raise InvalidArgumentError(f"{field} is empty.", field=field, hint="Give its id.")
     if value in {".", "..", *reserved}:
         raise InvalidArgumentError(f"{field} cannot be {value!r}: the word is reserved in addresses.", field=field)
-    if any(not character.isprintable() for character in value):
+    if not value.isprintable():
         raise InvalidArgumentError(f"{field} has a character that cannot be printed: {value!r}.", field=field)
     return quote(value, safe="")
 

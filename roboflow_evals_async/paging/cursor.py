@@ -23,14 +23,13 @@ _MAX_RESTARTS = 3
 class PageQuery(msgspec.Struct, Generic[Row, ReplyT], frozen=True):
     """What is walked: one immutable query from which every page's request is made.
 
-    `request(offset, limit)` asks for one page; `rows` and `facts` read it; `mark` and `key` tell rows apart (see
+    `request(offset, limit)` asks for one page; `rows` and `facts` read it; `key` tells rows apart (see
     `Repeats`); `fingerprint` names the query in checkpoints; `max_page_size` is the server's cap in rows.
     """
 
     request: Callable[[int, int], Request[ReplyT]]
     rows: Callable[[ReplyT], tuple[Row, ...]]
     facts: Callable[[ReplyT], Facts]
-    mark: Callable[[Row], Hashable]
     key: Callable[[Row], Hashable]
     fingerprint: str
     asked: str
@@ -130,7 +129,7 @@ class Cursor(Generic[Row, ReplyT]):
         self.window = Window(plan.start, plan.page_size) if end is None or plan.start < end else None
         self._position = plan.start
         self._page_end = plan.start
-        self._repeats: Repeats[Row] = Repeats(query.mark, query.key)
+        self._repeats: Repeats[Row] = Repeats(query.key)
         self._begun = time.monotonic()
 
     @property
@@ -145,7 +144,7 @@ class Cursor(Generic[Row, ReplyT]):
         """
         rows, facts = self.query.rows(reply), self.query.facts(reply)
         found = drifts(window, facts, self.total)
-        repeated = self._repeats.count(rows)
+        repeated = self._repeats.count(rows, self.total if facts.total is None else facts.total)
         if repeated:
             found.append(Drift("repeat", window.offset, 0, repeated))
         if found:

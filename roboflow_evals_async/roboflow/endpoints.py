@@ -141,7 +141,6 @@ def image_predictions(
         request=request,
         rows=attrgetter("images"),
         facts=_page_facts,
-        mark=attrgetter("image_id"),
         key=attrgetter("image_id", "image_name", "split"),
         # Eight bytes tell queries apart; the text stays short enough to copy.
         fingerprint=sha256(repr((first.path, split, percent)).encode()).hexdigest()[:16],

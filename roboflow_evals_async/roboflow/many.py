@@ -1,6 +1,7 @@
 """Several panels and several evaluations at once; waiting until an evaluation is done. One failure is one value."""
 
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -144,8 +145,9 @@ def walk_all(ids: Ids, walk: MakeWalk, *, max_evals: int) -> FanOut[WalkedPage]:
 
     async def work(eval_id: str, emit: Emit[WalkedPage]) -> None:
         try:
-            async for page in walk(eval_id).pages():
-                await emit((eval_id, page))
+            async with aclosing(walk(eval_id).pages()) as pages:
+                async for page in pages:
+                    await emit((eval_id, page))
         except EvalsError as error:
             await emit((eval_id, error))
 

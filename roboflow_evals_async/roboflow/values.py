@@ -18,6 +18,9 @@ class Split(StrEnum):
     VALID = "valid"
     TEST = "test"
 
+    # Enum's own hash is that of the member's name: slow, and another than that of the text that it equals.
+    __hash__ = str.__hash__
+
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):

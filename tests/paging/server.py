@@ -81,7 +81,6 @@ def rows_query(name: str = "the rows") -> PageQuery[int, Served]:
         request=lambda offset, limit: Request("/rows", REPLY, query(limit=limit, offset=offset), name),
         rows=attrgetter("rows"),
         facts=lambda page: Facts(len(page.rows), page.total, page.offset, page.limit),
-        mark=lambda row: row,
         key=lambda row: row,
         fingerprint=name,
         asked=name,

@@ -165,33 +165,52 @@ def test_a_drift_says_its_figures(drift: Drift, text: str) -> None:
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=6))
 @settings(deadline=None)
-def test_repeats_within_a_page_and_at_its_seam_are_counted_exactly(pages: list[list[int]]) -> None:
-    """`mark` here is so coarse that all rows share it: it may only ever save work, not change what is found."""
-    repeats: Repeats[int] = Repeats(lambda row: row % 2, lambda row: row)
-    last: list[int] = []
-    edges: set[int] = set()
+def test_repeats_of_a_small_walk_are_counted_exactly(pages: list[list[int]]) -> None:
+    repeats: Repeats[int] = Repeats(lambda row: row)
+    seen: set[int] = set()
     for page in pages:
-        ends = {page[0], page[-1]} if page else set()
-        exact = len(page) - len(set(page)) + len(set(page) & set(last))
-        assert repeats.count(page) == (exact or len(ends & edges))
+        assert repeats.count(page, 30) == len(page) - len(set(page)) + len(set(page) & seen)
         repeats.keep()
-        last, edges = page, edges | ends
+        seen |= set(page)
+
+
+@given(shift=st.integers(1, 1000), page=st.integers(1, 98))
+@settings(deadline=None)
+def test_rows_that_move_across_a_seam_are_noticed_however_many(shift: int, page: int) -> None:
+    """A walk far too large to be remembered, whose rows move back by `shift` before one of its pages."""
+    repeats: Repeats[int] = Repeats(lambda row: row)
+    total = 5_000_000
+    for number in range(page):
+        assert repeats.count(range(1000 * number, 1000 * number + 1000), total) == 0
+        repeats.keep()
+    assert repeats.count(range(1000 * page - shift, 1000 * page + 1000 - shift), total) > 0
+
+
+@given(first=st.integers(0, 40), then=st.integers(1, 40))
+@settings(deadline=None)
+def test_a_page_handed_out_again_is_noticed_however_old(first: int, then: int) -> None:
+    repeats: Repeats[int] = Repeats(lambda row: row)
+    total = 5_000_000
+    for number in range(first + then):
+        repeats.count(range(1000 * number, 1000 * number + 1000), total)
+        repeats.keep()
+    assert repeats.count(range(1000 * first, 1000 * first + 1000), total) > 0
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    repeats: Repeats[int] = Repeats(lambda row: row)
+    for number in range(3000):
+        repeats.count(range(1000 * number, 1000 * number + 1000), 3_000_000)
+        repeats.keep()
+    assert len(repeats._held) <= 12_000
 
 
 def test_rows_counted_but_not_kept_are_not_repeats_the_next_time() -> None:
-    repeats: Repeats[int] = Repeats(lambda row: row, lambda row: row)
-    assert repeats.count([1, 2, 3]) == 0
-    assert repeats.count([1, 2, 3]) == 0, "the page was refused, and comes again"
+    repeats: Repeats[int] = Repeats(lambda row: row)
+    assert repeats.count([1, 2, 3], 9) == 0
+    assert repeats.count([1, 2, 3], 9) == 0, "the page was refused, and comes again"
     repeats.keep()
-    assert repeats.count([1, 2, 3]) == 3
-
-
-def test_an_old_page_is_known_by_its_first_and_last_row() -> None:
-    repeats: Repeats[int] = Repeats(lambda row: row, lambda row: row)
-    for page in ([1, 2, 3], [4, 5, 6], [7, 8, 9]):
-        assert repeats.count(page) == 0
-        repeats.keep()
-    assert repeats.count([1, 2, 3]) == 2
+    assert repeats.count([1, 2, 3], 9) == 3
 
 
 def test_a_cursor_does_not_move_for_a_page_that_does_not_fit() -> None:
