@@ -51,7 +51,10 @@ class StandIn:
         api_key: str = "demo-key-0123456789",
         rivergen_token: str = "demo-rivergen-token",  # noqa: S107 - it opens nothing but this server
     ) -> None:
-        """`port` 0 takes a free one; `latency` is seconds added to every answer. Nothing listens yet."""
+        """`port` 0 takes a free one; `latency` is the seconds from a request to the beginning of its answer.
+
+        Nothing listens yet.
+        """
         self.world = World() if world is None else world
         self.faults = Faults() if faults is None else faults
         self.latency = latency
@@ -169,9 +172,10 @@ class StandIn:
         try:
             fault = self.faults.take(record)
             if fault is None:
-                if self.latency:
-                    await self._pause(self.latency)
                 response = _response(self._answer(request, record))
+                if self.latency:
+                    # Less what the answer took: a run against a given latency shall not depend on this machine.
+                    await self._pause(max(0.0, record.time + self.latency - monotonic()))
                 record.status = response.status
                 return response
             return await self._misbehave(request, record, fault)
