@@ -8,6 +8,7 @@ from cyclopts import App, Group, Parameter
 
 from ..core.version import __version__
 from . import commands
+from .arguments import STDIN
 from .context import Context, Globals
 from .output import Output, abandon_stdout, prepare_streams
 
@@ -48,7 +49,7 @@ def launch(
     options: Annotated[Globals, Parameter(name="*")] = Globals(),  # noqa: B008  (it is frozen)
 ) -> int:
     """Run one command under the global options."""
-    words = [commands.STDIN if word == "-" else word for word in tokens]
+    words = [STDIN if word == "-" else word for word in tokens]
     command, bound, wants = app.parse_args(words, exit_on_error=False, print_error=False)
     if "context" not in wants:
         command(*bound.args, **bound.kwargs)  # help

@@ -8,25 +8,20 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from .arguments import (
+    Confidence,
+    EvalId,
+    EvalIds,
+    Injected,
+    Limit,
+    Model,
+    Offset,
+    Output,
+    Project,
+    Shown,
+    Split,
+)
 from .context import Context
-
-# Stands for the word `-`, which cyclopts takes for an option; no id has such a form.
-STDIN = "@-"
-
-Injected = Annotated[Context, Parameter(parse=False)]
-
-EvalId = Annotated[str, Parameter(help="The evaluation's id, as rfevals list shows it.")]
-Project = Annotated[str | None, Parameter(name=("--project", "-p"))]
-Model = Annotated[str | None, Parameter(name=("--model", "-m"))]
-Shown = Parameter(show_default=True)
-Split = Parameter(name=("--split", "-s"), show_default=True)
-Limit = Annotated[str | None, Parameter(name=("--limit", "-n"))]
-Offset = Annotated[str | None, Parameter(name=("--offset", "-o"))]
-Output = Parameter(name=("--output", "-o"), show_default=True)
-Confidence = Annotated[
-    str | None,
-    Parameter(name=("--confidence", "-c"), help="A stored confidence in whole percent; else the default report's."),
-]
 
 
 async def list_(
@@ -60,22 +55,22 @@ async def list_(
     await list_evals(context, project=project, version=version, model=model, status=status, limit=limit)
 
 
-async def get(eval_id: EvalId, /, *, context: Injected) -> None:
-    """Show one evaluation: its project and version, its status and headline metrics."""
-    await _panel(context, "get", eval_id)
+async def get(*eval_ids: EvalIds, context: Injected) -> int:
+    """Show evaluations: project and version, status and headline metrics."""
+    return await _panels(context, "get", eval_ids)
 
 
-async def map_results(eval_id: EvalId, /, *, context: Injected) -> None:
+async def map_results(*eval_ids: EvalIds, context: Injected) -> int:
     """Show mAP (or mIoU) by split, object size and class."""
-    await _panel(context, "map-results", eval_id)
+    return await _panels(context, "map-results", eval_ids)
 
 
-async def confidence_sweep(eval_id: EvalId, /, *, context: Injected) -> None:
+async def confidence_sweep(*eval_ids: EvalIds, context: Injected) -> int:
     """Show precision, recall and F1 by confidence threshold, and the best thresholds."""
-    await _panel(context, "confidence-sweep", eval_id)
+    return await _panels(context, "confidence-sweep", eval_ids)
 
 
-async def performance_by_class(eval_id: EvalId, /, *, split: Annotated[str, Split] = "test", context: Injected) -> None:
+async def performance_by_class(*eval_ids: EvalIds, split: Annotated[str, Split] = "test", context: Injected) -> int:
     """Show precision, recall, F1 and mAP (or IoU) of each class.
 
     Parameters
@@ -83,12 +78,12 @@ async def performance_by_class(eval_id: EvalId, /, *, split: Annotated[str, Spli
     split
         train, valid or test.
     """
-    await _panel(context, "performance-by-class", eval_id, split=split)
+    return await _panels(context, "performance-by-class", eval_ids, split=split)
 
 
 async def confusion_matrix(
-    eval_id: EvalId, /, *, split: Annotated[str, Split] = "test", confidence: Confidence = None, context: Injected
-) -> None:
+    *eval_ids: EvalIds, split: Annotated[str, Split] = "test", confidence: Confidence = None, context: Injected
+) -> int:
     """Show which class was taken for which, and what was missed or invented.
 
     Parameters
@@ -96,12 +91,12 @@ async def confusion_matrix(
     split
         train, valid, test, or all added up.
     """
-    await _panel(context, "confusion-matrix", eval_id, split=split, confidence=confidence)
+    return await _panels(context, "confusion-matrix", eval_ids, split=split, confidence=confidence)
 
 
-async def vector_analysis(eval_id: EvalId, /, *, confidence: Confidence = None, context: Injected) -> None:
+async def vector_analysis(*eval_ids: EvalIds, confidence: Confidence = None, context: Injected) -> int:
     """Show the clusters of similar images, the worst ones first."""
-    await _panel(context, "vector-analysis", eval_id, confidence=confidence)
+    return await _panels(context, "vector-analysis", eval_ids, confidence=confidence)
 
 
 async def image_predictions(
@@ -110,19 +105,29 @@ async def image_predictions(
     *,
     split: Annotated[str, Split] = "all",
     confidence: Confidence = None,
+    prefetch: Annotated[str | None, Parameter(metavar="N")] = None,
+    resume: Annotated[str | None, Parameter(metavar="CHECKPOINT")] = None,
     limit: Limit = None,
     offset: Offset = None,
     context: Injected,
 ) -> None:
     """Show what was found, invented and missed in each image.
 
-    All images are read, page by page; with --json each is one line. With --limit or --offset it is one page, and
-    --json prints that page's object.
+    All images are read, page by page; with --json each is one line.
+
+    A run that is stopped, by --deadline, Ctrl-C or an error, tells the
+    command that goes on with the next image.
+
+    With --limit or --offset it is one page, and --json prints its object.
 
     Parameters
     ----------
     split
         train, valid, test or all.
+    prefetch
+        Read so many pages ahead, which is faster; what is printed is the same. Else, or with 0, none.
+    resume
+        Go on where an earlier run stopped: the checkpoint that it told.
     limit
         Read one page of so many images, 1 to 1000 (200 if only --offset is given).
     offset
@@ -130,12 +135,21 @@ async def image_predictions(
     """
     from .images import show_images
 
-    await show_images(context, eval_id, split=split, confidence=confidence, limit=limit, offset=offset)
+    await show_images(
+        context,
+        eval_id,
+        split=split,
+        confidence=confidence,
+        limit=limit,
+        offset=offset,
+        prefetch=prefetch,
+        resume=resume,
+    )
 
 
-async def recommendations(eval_id: EvalId, /, *, context: Injected) -> None:
+async def recommendations(*eval_ids: EvalIds, context: Injected) -> int:
     """Show the suggestions for improving the model."""
-    await _panel(context, "recommendations", eval_id)
+    return await _panels(context, "recommendations", eval_ids)
 
 
 async def compare(
@@ -156,7 +170,47 @@ async def compare(
     frontier_metric
         Judge by mAP, mAP5095, mAP75, mIoU, precision, recall or f1; else by the project's own metric.
     """
-    await _panel(context, "compare", project=project, version=version, frontier_metric=frontier_metric)
+    from .reading import show_panel
+
+    await show_panel(context, "compare", project=project, version=version, frontier_metric=frontier_metric)
+
+
+async def wait(eval_id: EvalId, /, *, context: Injected) -> None:
+    """Wait until an evaluation is done, and show it as get does.
+
+    It waits as long as it takes, or at most for --deadline seconds, and ends
+    at once when the evaluation has failed. On a terminal, or with -v, each
+    look at the evaluation is told.
+    """
+    from .waiting import wait_until_done
+
+    await wait_until_done(context, eval_id)
+
+
+async def snapshot(
+    eval_id: EvalId,
+    /,
+    *,
+    output: Annotated[str | None, Parameter(name=("--output", "-o"), metavar="FILE")] = None,
+    split: Annotated[str, Split] = "test",
+    confidence: Confidence = None,
+    context: Injected,
+) -> int:
+    """Write all panels of an evaluation, but for its images, as one JSON object.
+
+    Each panel stands under the name of its command, as the API sent it; one
+    that cannot be had is null, and errors says why.
+
+    Parameters
+    ----------
+    output
+        The file to write, whole or not at all; else, or with -, stdout.
+    split
+        train, valid or test, for the panels that are of one split.
+    """
+    from .snapshot import write_snapshot
+
+    return await write_snapshot(context, eval_id, output, split=split, confidence=confidence)
 
 
 async def summary(
@@ -281,10 +335,10 @@ async def stand_in(
     return await serve(context, port=port, host=host, latency=latency)
 
 
-async def _panel(context: Context, name: str, *args: Any, **arguments: Any) -> None:
-    from .reading import show_panel
+async def _panels(context: Context, name: str, eval_ids: tuple[str, ...], **arguments: Any) -> int:
+    from .several import show_panels
 
-    await show_panel(context, name, *args, **arguments)
+    return await show_panels(context, name, eval_ids, **arguments)
 
 
 Command = Callable[..., Any]
@@ -301,8 +355,9 @@ GROUPS: dict[str, dict[str, Command]] = {
         "image-predictions": image_predictions,
         "recommendations": recommendations,
         "compare": compare,
+        "wait": wait,
     },
-    "Writing files": {"export": export},
+    "Writing files": {"snapshot": snapshot, "export": export},
     "Trying it out": {"demo": demo, "stand-in": stand_in},
 }
 RIVERGEN: dict[str, Command] = {"summary": summary}

@@ -8,12 +8,14 @@ import re
 import signal
 import traceback
 from enum import IntEnum
+from http import HTTPStatus
 
 import msgspec
 from cyclopts import CycloptsError
 
 from ..core import errors
 from ..core.retry import is_retryable
+from .arguments import STDIN
 from .output import Output, clean
 
 
@@ -61,16 +63,22 @@ _EXITS: tuple[tuple[type[BaseException], Exit], ...] = (
 # Arguments that the server could have refused as well: locally or there, the code is the same.
 _FILTERS = frozenset({"split", "confidence", "dataset_split", "status", "limit", "offset", "frontier_metric"})
 
+# Arguments that are options here, under the same names.
+_OPTIONS = frozenset({"rate", "max_concurrency", "deadline", "timeout", "retries", "prefetch"})
+
 # The library's advice names Python arguments; this is the same for a shell.
 _HINTS: tuple[tuple[type[BaseException], str], ...] = (
-    (errors.PaginationDriftError, "Was the evaluation run again meanwhile? Repeat the command."),
-    (errors.AttemptTimeoutError, "The server is slow or out of reach: try again later."),
+    (errors.PaginationDriftError, "Was the evaluation run again meanwhile? Then repeat the command."),
+    (errors.AttemptTimeoutError, "The server is slow or out of reach: try again later, or with a longer --timeout."),
     (errors.DecodeError, "If the server is right, please report this; --json prints what it sent."),
     (
         errors.ReportNotFoundError,
         "Only some confidences are stored: leave --confidence out for the default report.",
     ),
-    (errors.RateLimitedError, "Try again later."),
+    (errors.EvalFailedError, errors.EvalFailedError.hint),
+    (errors.EvalNotDoneError, "If it is running, rfevals wait waits for it; if it is done, this panel was never made."),
+    (errors.RateLimitedError, "Try again later, or with a lower --rate or --max-concurrency."),
+    (errors.DeadlineExceededError, "Give a longer --deadline, or none."),
     (errors.EvalsError, ""),
     (CycloptsError, "See rfevals --help."),
 )
@@ -102,30 +110,44 @@ def text_of(error: BaseException) -> ErrorText:
     message = clean(str(error)) or type(error).__name__
     if isinstance(error, errors.EvalsError):
         message, hint = clean(error.message), hint or error.hint
+        if isinstance(error, errors.InvalidArgumentError) and error.field in _OPTIONS:
+            message = f"--{error.field.replace('_', '-')}{message.removeprefix(error.field)}"
         if error.attempts > 1:
             message = f"{message.rstrip('.')}, after {error.attempts} tries."
     elif isinstance(error, OSError):
         message = ": ".join(clean(str(part)) for part in (error.filename, error.strerror) if part) or message
-    elif not isinstance(error, CycloptsError):
+    elif isinstance(error, CycloptsError):
+        message = message.replace(STDIN, "-")  # as it was typed
+    else:
         message, hint = f"Unexpected {type(error).__name__}: {message}", "Please report it; -vv shows where it arose."
     if isinstance(error, errors.APIError):
         code, status = error.code or code, error.status
     return ErrorText(message, hint, code, status, is_retryable(error))
 
 
-def conclude(error: BaseException, output: Output) -> Exit:
-    """Say what ended the command, in one line on stderr, and return the exit code."""
+def conclude(error: BaseException, output: Output, *, eval_id: str = "") -> Exit:
+    """Say what ended the command, or its work on one evaluation, and return the exit code.
+
+    It is one line on stderr, and for people another for each note on the error, which says how to go on.
+    """
     code = exit_of(error)
     if isinstance(error, Stopped | KeyboardInterrupt | asyncio.CancelledError):
         return code
     if output.verbose > 1 and not isinstance(error, errors.EvalsError | CycloptsError | OSError):
         output.raw_error("".join(traceback.format_exception(error)))
-    text = text_of(error)
+    text, notes = text_of(error), [clean(note) for note in getattr(error, "__notes__", ())]
     if output.json:
-        output.raw_error(msgspec.json.encode({"error": text}).decode() + "\n")
-    else:
-        status = f" (HTTP {text.status} {text.code})" if text.status is not None else ""
-        output.error(f"{text.message}{status} {text.hint}".rstrip())
+        text = msgspec.structs.replace(text, hint=" ".join([text.hint, *notes]).strip())
+        named = {"evalId": eval_id} if eval_id else {}
+        output.raw_error(msgspec.json.encode({**named, "error": text}).decode() + "\n")
+        return code
+    # A failure that was told by a good answer has a status which says nothing of it.
+    refused = text.status is not None and text.status >= HTTPStatus.BAD_REQUEST
+    status = f" (HTTP {text.status} {text.code})" if refused else ""
+    about = f"{eval_id}: " if eval_id and eval_id not in text.message else ""
+    output.error(f"{about}{text.message}{status} {text.hint}".rstrip())
+    for note in notes:
+        output.advice(note)
     return code
 
 

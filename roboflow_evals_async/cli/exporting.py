@@ -15,12 +15,12 @@ from ..core.errors import InvalidArgumentError
 from ..export import ExportProgress, ExportSummary, export
 from ..roboflow.endpoints import evals as listed
 from ..roboflow.payloads import ModelEval
-from .commands import STDIN
+from .arguments import STDIN
 from .context import Context
 from .exits import Exit
 from .grid import Part, context, count, grid, ident, number, or_absent, percent, plural, text
+from .limits import whole
 from .output import Output
-from .reading import whole
 from .running import program
 
 if TYPE_CHECKING:
@@ -254,7 +254,6 @@ def _command(
     fail_fast: bool,
 ) -> str:
     """Return the command that goes on, without the key and without --force, which would begin again."""
-    given = context.options
     options = {
         "--project": wanted.project,
         "--version": wanted.version,
@@ -265,11 +264,8 @@ def _command(
         "--confidence": confidence,
         "--output": out,
         "--format": format,
-        "--workspace": given.workspace,
-        "--base-url": given.base_url,
-        "--region": given.region,
     }
     words = [program(), name, *("-" if given == STDIN else given for given in wanted.eval_ids or ())]
     words += [word for option, value in options.items() if value is not None for word in (option, value)]
-    words += [flag for flag, wants in (("--fail-fast", fail_fast), ("--demo", given.demo)) if wants]
-    return shlex.join(words)
+    words += ["--fail-fast"] if fail_fast else []
+    return shlex.join(words + context.options.carried(deadline=True))

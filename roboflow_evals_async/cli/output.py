@@ -68,7 +68,10 @@ class Output:
             sys.stdout.write(data.decode())
         else:
             sys.stdout.flush()
-            buffer.write(data)
+            # Unbuffered (PYTHONUNBUFFERED), a signal cuts a write short that waits for its reader.
+            rest = memoryview(data)
+            while rest:
+                rest = rest[buffer.write(rest) :]
 
     def line(self, text: str) -> None:
         """Print one line of a result, unstyled."""
@@ -87,6 +90,13 @@ class Output:
             elif not self.quiet:
                 self.line(clean(part))
 
+    def heading(self, text: str) -> None:
+        """Print what the following is about."""
+        if self.is_terminal:
+            self.stdout.print(clean(text), style="bold")
+        else:
+            self.line(clean(text))
+
     def _show_table(self, part: Grid, *, terminal: bool, continued: bool) -> None:
         rows = [[_cell(cell) for cell in row] for row in part.rows]
         self._widths = _widths(part.columns, rows, self._widths if continued else ())
@@ -96,7 +106,8 @@ class Output:
             sys.stdout.write("".join(f"{line}\n" for line in (*title, *lines)))
             return
         if part.title:
-            self.stdout.print(f"\n{clean(part.title)}", style="bold")
+            self.line("")
+            self.heading(part.title)
         # Not cropped: what does not fit at all is left to the terminal to wrap, and nothing is lost.
         table = _table(part.columns, rows, self._widths, room=self.stdout.width, header=not continued)
         self.stdout.print(table, crop=False)
@@ -105,6 +116,10 @@ class Output:
         """Say something beside the result."""
         if not self.quiet:
             self.stderr.print(clean(text), style=style, soft_wrap=True)
+
+    def advice(self, text: str) -> None:
+        """Say how to go on, even quietly: otherwise what was done would be lost."""
+        self.stderr.print(clean(text), soft_wrap=True)
 
     def warning(self, text: str) -> None:
         """Say something that must not be missed."""

@@ -1,9 +1,8 @@
-"""Reading commands: one request, one panel; and the list, which may take more."""
+"""Reading commands: one request, one panel; and the list, which may take more. Several at once: `several`."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..core.errors import InvalidArgumentError
 from ..core.request import Request
 from ..rivergen import endpoints as rivergen_endpoints
 from ..roboflow import endpoints
@@ -13,6 +12,7 @@ from ..roboflow.payloads import EvalRows
 from . import panels, raw
 from .context import Context
 from .grid import Part, plural
+from .limits import whole
 from .output import Output
 
 T = TypeVar("T")
@@ -104,16 +104,3 @@ def incomplete(listing: EvalListing, output: Output) -> None:
     """Say what the list could not reach, if anything."""
     if not listing.complete:
         output.warning(f"The list is not complete: {'; '.join(listing.unreached)}. Name a project to see more.")
-
-
-def whole(text: str | None, field: str) -> int | None:
-    """Read a whole number; the library checks its range. Raises `InvalidArgumentError`."""
-    if text is None:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        hint = "Give a whole number."
-        if field == "confidence":
-            hint = "Give a whole number of percent, from 0 to 100: 20 where a threshold of 0.2 is meant."
-        raise InvalidArgumentError(f"{field} is {text!r}.", field=field, hint=hint) from None

@@ -29,7 +29,7 @@ with what to do. The code in the body decides before the status does: one status
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
 import msgspec
@@ -55,6 +55,12 @@ class EvalsError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
+
+    def scrubbed(self, scrub: Callable[[str], str]) -> Self:
+        """Return this error with its message scrubbed: texts of the server may hold the key."""
+        self.message = scrub(self.message)
+        self.args = (self.message,)
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls cls(*args) and so loses keyword-only arguments: errors must cross process borders.
@@ -340,13 +346,13 @@ def error_from_reply(
     *,
     url: str = "",
     asked: str = "",
-    secret: str = "",
+    scrub: Callable[[str], str] = str,
     retry_after: float | None = None,
 ) -> APIError:
     """Name the error in an answer that is not 200.
 
-    `url` must come without its query, `asked` says what was asked for ("map-results of 'huUF…'"), `secret` is
-    removed from every text: the 401 body echoes the key.
+    `url` must come without its query, `asked` says what was asked for ("map-results of 'huUF…'"), `scrub` takes the
+    key out of a text: the 401 body echoes it.
     """
     envelope = Envelope.parse(body)
     cls = _BY_CODE.get((envelope.code or envelope.family or "").lower())
@@ -356,12 +362,12 @@ def error_from_reply(
     if status == 404 and envelope.family is not None and cls is NotFoundError:
         # The routing layer answers 404 for a missing scope, a foreign workspace and an unknown route alike.
         cls, reason = AccessDeniedError, _masked_reason(envelope.message or "")
-    text = _scrub(envelope.message or _fallback(status, body), secret)[:_MESSAGE_LIMIT]
+    text = _plain(scrub(envelope.message or _fallback(status, body)))[:_MESSAGE_LIMIT]
     error = cls(
         f"{asked}: {text}" if asked else text,
         status=status,
-        code=_scrub(envelope.code or envelope.family or "", secret)[:_MESSAGE_LIMIT] or None,
-        request_id=next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), None),
+        code=_plain(scrub(envelope.code or envelope.family or ""))[:_MESSAGE_LIMIT] or None,
+        request_id=next((_plain(scrub(headers[name])) for name in _REQUEST_ID_HEADERS if name in headers), None),
         url=url,
     )
     if isinstance(error, AccessDeniedError):
@@ -396,9 +402,7 @@ def _fallback(status: int, body: bytes) -> str:
     return f"the server answered {status}: {text}" if text else f"the server answered {status} with no explanation"
 
 
-def _scrub(text: str, secret: str) -> str:
-    """Take out what must not be shown: the key, and what a terminal would obey."""
-    if secret:
-        text = text.replace(secret, "***")
+def _plain(text: str) -> str:
+    """Take out keys in addresses, and what a terminal would obey."""
     text = re.sub(r"(?i)(api_key=)[^\s&\"']+", r"\1***", text)
     return "".join(character if character.isprintable() else " " for character in text)

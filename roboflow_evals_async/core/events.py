@@ -1,11 +1,16 @@
 """What the client tells a listener: frozen structs without key and without query string.
 
-Pass a callable as `on_event`. It is called in the event loop, so it must be quick; what it raises goes to the caller.
+Pass a callable as `on_event`. It is called in the event loop, so it must be quick, and it must not raise.
 Nothing is built when nobody listens.
+
+Many attempts are under way at a time. Their events are joined by numbers, unique in the process: `id` is the attempt's,
+`page` and `walk` are those of the page and the walk for which it is made (0: for none).
 """
 
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
+from itertools import count
 
 import msgspec
 
@@ -20,6 +25,9 @@ class AttemptStarted(Event, frozen=True, gc=False):
     asked: str
     path: str
     attempt: int
+    id: int = 0
+    page: int = 0
+    walk: int = 0
 
 
 class AttemptFinished(Event, frozen=True, gc=False):
@@ -30,6 +38,7 @@ class AttemptFinished(Event, frozen=True, gc=False):
     attempt: int
     seconds: float
     size: int
+    id: int = 0
 
 
 class AttemptFailed(Event, frozen=True, gc=False):
@@ -41,14 +50,26 @@ class AttemptFailed(Event, frozen=True, gc=False):
     seconds: float
     error: str
     status: int | None
+    id: int = 0
+
+
+class AttemptCancelled(Event, frozen=True, gc=False):
+    """A try was ended after `seconds`: by the deadline, or because nobody wants the reply any more."""
+
+    asked: str
+    path: str
+    attempt: int
+    seconds: float
+    id: int = 0
 
 
 class CoolingDown(Event, frozen=True, gc=False):
-    """The client waits `seconds` before the next try."""
+    """The client waits `seconds` before the next try: after the attempt `id`, or within it if it has not been sent."""
 
     asked: str
     path: str
     seconds: float
+    id: int = 0
 
 
 class PageReady(Event, frozen=True, gc=False):
@@ -58,6 +79,8 @@ class PageReady(Event, frozen=True, gc=False):
     offset: int
     rows: int
     total: int | None
+    page: int = 0
+    walk: int = 0
 
 
 class WalkDone(Event, frozen=True, gc=False):
@@ -67,6 +90,22 @@ class WalkDone(Event, frozen=True, gc=False):
     rows: int
     pages: int
     seconds: float
+    walk: int = 0
+
+
+class WalkStopped(Event, frozen=True, gc=False):
+    """A walk ended early. `error` is the error's class, or None if it was left or cancelled.
+
+    A walk that goes on after its error is told of anew, under the same number. One that is left by a plain `break`,
+    without `aclose()` and outside a read-ahead, cannot be told of.
+    """
+
+    asked: str
+    rows: int
+    pages: int
+    seconds: float
+    error: str | None
+    walk: int = 0
 
 
 class Polled(Event, frozen=True, gc=False):
@@ -79,6 +118,13 @@ class Polled(Event, frozen=True, gc=False):
 
 Listener = Callable[[Event], object]
 
+next_id = count(1).__next__
+
+# The walk and the page for which requests are made. Calls know nothing of walks; a task inherits it from its maker.
+place: ContextVar[tuple[int, int]] = ContextVar("place", default=(0, 0))
+
+_JOINS = frozenset({"id", "page", "walk"})
+
 _LEVELS: dict[type[Event], int] = {AttemptFailed: logging.WARNING, CoolingDown: logging.WARNING}
 
 
@@ -89,6 +135,7 @@ def logging_listener(logger: logging.Logger) -> Listener:
         level = _LEVELS.get(type(event), logging.DEBUG)
         if logger.isEnabledFor(level):
             fields = msgspec.structs.asdict(event)
-            logger.log(level, "%s %s", type(event).__name__, " ".join(f"{k}={v!r}" for k, v in fields.items()))
+            shown = " ".join(f"{k}={v!r}" for k, v in fields.items() if v or k not in _JOINS)
+            logger.log(level, "%s %s", type(event).__name__, shown)
 
     return write

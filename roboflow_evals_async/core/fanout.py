@@ -8,7 +8,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from .errors import ClientStateError
+from .errors import ClientStateError, InvalidArgumentError
 from .request import integer
 
 T = TypeVar("T")
@@ -21,12 +21,15 @@ Work = Callable[[str, Emit[T]], Awaitable[None]]
 class FanOut(AsyncIterator[T], Generic[T]):
     """A block in which `work(id, emit)` runs for up to `at_once` ids at a time; iterate it for what they emit.
 
-    Ids are taken one by one, as work on them begins. A worker waits until its result was taken before it goes on, so
-    that little is fetched that nobody reads; leaving the block ends what is under way. What `work` raises ends the
-    block: results of which some may fail must be emitted as values.
+    Ids are taken one by one, as work on them begins; an async generator of ids is closed with the block. A worker
+    waits until its result was taken before it goes on, so that little is fetched that nobody reads; leaving the block
+    ends what is under way. What `work` raises ends the block: results of which some may fail must be emitted as values.
     """
 
     def __init__(self, ids: Ids, work: Work[T], *, at_once: int) -> None:
+        if isinstance(ids, str):
+            # A text is an iterable of texts too, and its letters are nobody's ids.
+            raise InvalidArgumentError("ids is one text.", field="ids", hint="Give a list of ids.")
         self._ids = _each(ids)
         self._work = work
         self._at_once = integer(at_once, "max_evals", 1)
@@ -53,9 +56,11 @@ class FanOut(AsyncIterator[T], Generic[T]):
         assert self._results is not None
         self._group.cancel_scope.cancel()
         # Not told of the body's exception, which it would wrap in a group: the plain one goes on.
-        await self._group.__aexit__(None, None, None)
-        self._results.close()
-        await self._ids.aclose()
+        try:
+            await self._group.__aexit__(None, None, None)
+        finally:
+            self._results.close()
+            await self._ids.aclose()
 
     def __aiter__(self) -> Self:
         return self
@@ -87,8 +92,13 @@ class FanOut(AsyncIterator[T], Generic[T]):
 
 async def _each(ids: Ids) -> AsyncGenerator[str, None]:
     if isinstance(ids, AsyncIterable):
-        async for eval_id in ids:
-            yield eval_id
+        try:
+            async for eval_id in ids:
+                yield eval_id
+        finally:
+            # Otherwise the garbage collector would do it some time later, in a task that belongs to nobody.
+            if isinstance(ids, AsyncGenerator):
+                await ids.aclose()
     else:
         for eval_id in ids:
             yield eval_id

@@ -36,6 +36,8 @@ class Gate:
         self._retries_left = _RETRY_QUOTA
         # fast_acquire: a free slot is taken without a turn of the event loop, so a lone call pays next to nothing.
         self._semaphore = anyio.Semaphore(slots, fast_acquire=True)
+        self._turns = anyio.Lock(fast_acquire=True)
+        self._queue = 0
 
     @property
     def in_use(self) -> int:
@@ -53,10 +55,11 @@ class Gate:
         """
         while True:
             rested = await self._rest(end, on_wait)
-            await self._semaphore.acquire()
+            if self._interval:
+                await self._turn_and_slot(end)
+            else:
+                await self._semaphore.acquire()
             try:
-                # Turns are taken with the slot in hand: taken before, turns saved up in the queue would go out at once.
-                await self._turn(end)
                 # While this one queued, another may have been told to wait.
                 if self._not_before <= rested:
                     yield
@@ -95,16 +98,29 @@ class Gate:
             await anyio.sleep(wait)
         return until
 
-    async def _turn(self, end: float | None) -> None:
-        """Wait for this one's turn under the rate: turns are evenly spaced, without bursts."""
-        if not self._interval:
-            return
+    async def _turn_and_slot(self, end: float | None) -> None:
+        """Wait for this one's turn under the rate, then for a slot: turns are evenly spaced, without bursts.
+
+        One caller at a time waits for the turn, and takes it with the slot: turns that queue for slots would be saved
+        up and go out at once, and those of callers who have gone would be lost.
+        """
         now = anyio.current_time()
-        turn = max(now, self._next_turn)
-        _refuse_past(end, turn - now, "The rate limit leaves no room")
-        self._next_turn = turn + self._interval
-        if turn > now:
-            await anyio.sleep(turn - now)
+        _refuse_past(
+            end, max(0.0, self._next_turn - now) + self._queue * self._interval, "The rate limit leaves no room"
+        )
+        self._queue += 1
+        try:
+            async with self._turns:
+                now = anyio.current_time()
+                turn = max(now, self._next_turn)
+                if turn > now:
+                    await anyio.sleep(turn - now)
+                await self._semaphore.acquire()
+                # A timer that fires a little late does not slow the rate; turns that were missed are not made up for.
+                now = anyio.current_time()
+                self._next_turn = self._interval + (turn if now < turn + self._interval else now)
+        finally:
+            self._queue -= 1
 
 
 def _refuse_past(end: float | None, wait: float, why: str) -> None:

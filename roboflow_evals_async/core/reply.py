@@ -7,7 +7,8 @@ and converts leniently (`2.0` for 2); if that fails, once more without the nulls
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -35,6 +36,13 @@ class Reply(Generic[T]):
     def __repr__(self) -> str:
         return f"Reply({self._shape.__name__})"
 
+    def expecting(self, **asked: str | None) -> "Reply[T]":
+        """Return a reply that is refused if a field says another thing than was asked; None says nothing.
+
+        Nobody must read the numbers of another evaluation, split or version for those asked for.
+        """
+        return _Expecting(self, {name: value for name, value in asked.items() if value is not None})
+
     def decode(self, body: bytes) -> T:
         """Return the struct. Raises `TruncatedBodyError` for a cut body, `DecodeError` for any other misfit."""
         if not self._always:
@@ -61,13 +69,32 @@ class Reply(Generic[T]):
         return msgspec.convert(self._mend(document) if self._mend else document, self._shape, strict=False)
 
 
+class _Expecting(Reply[T]):
+    """A reply that must tell what was asked for."""
+
+    def __init__(self, reply: Reply[T], asked: Mapping[str, str]) -> None:
+        self._reply = reply
+        self._asked = asked
+
+    def __repr__(self) -> str:
+        return repr(self._reply)
+
+    def decode(self, body: bytes) -> T:
+        value = self._reply.decode(body)
+        for name, asked in self._asked.items():
+            found = getattr(value, name)
+            if found is not None and found != asked:
+                raise DecodeError(f"The server answered for {name} {found!r}, not {asked!r}.", path=f"$.{name}")
+        return value
+
+
 def json_object(body: bytes) -> dict[str, Any]:
-    """Read a body as a JSON object, with null for the bare words NaN and Infinity.
+    """Read a body as a JSON object, with null for NaN, Infinity and numbers beyond any float.
 
     Raises `TruncatedBodyError` where the text ends too early, `DecodeError` where it is not a JSON object.
     """
     try:
-        document = json.loads(body, parse_constant=_nothing)
+        document = json.loads(body, parse_constant=_nothing, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         if _is_cut(error):
             raise TruncatedBodyError(f"The body ended too early, after {len(body)} bytes.") from None
@@ -76,7 +103,8 @@ def json_object(body: bytes) -> dict[str, Any]:
         raise DecodeError("The body is not readable as JSON.") from None
     if not isinstance(document, dict):
         raise DecodeError(f"The body is a JSON {type(document).__name__}, not an object.")
-    return document
+    # Half of a character pair is legal in JSON, and in no text that can be written anywhere.
+    return _writable(document) if b"\\ud" in body.lower() else document
 
 
 def without_nulls(value: Any) -> Any:
@@ -86,6 +114,19 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, list):
         return [without_nulls(item) for item in value]
     return value
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_writable(key): _writable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if isfinite(number) else None
 
 
 def _nothing(_word: str) -> None:

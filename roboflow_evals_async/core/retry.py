@@ -85,7 +85,7 @@ def _seconds(text: str) -> float | None:
 def _date(text: str, now: float) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         return None
     # An HTTP date is always GMT; one without a zone is read as that.
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now

@@ -10,7 +10,7 @@ import anyio
 import msgspec
 
 from . import retry
-from .errors import ClientStateError, DeadlineExceededError, error_from_reply
+from .errors import ClientStateError, DeadlineExceededError, EvalsError, error_from_reply
 from .events import Listener
 from .gate import Gate
 from .key import Key
@@ -96,8 +96,8 @@ class Session:
         """Make one try: slot, send, status, body, decode. A fault in any of them is a failed try."""
         http, request = self._open(), call.request
         async with self.gate.slot(end, on_wait):
-            key = await self.key.current()
-            status, headers, body = await exchange(http, self.base_url, request, call.options, key)
+            await self.key.current()
+            status, headers, body = await exchange(http, self.base_url, request, call.options, self.key)
         if status != 200:
             error = error_from_reply(
                 status,
@@ -105,7 +105,7 @@ class Session:
                 body,
                 url=self.base_url + request.path,
                 asked=request.asked,
-                secret=key,
+                scrub=self.key.scrub,
                 retry_after=retry.retry_after(headers, time.time()),
             )
             asked = retry.asked_wait(error)
@@ -113,7 +113,10 @@ class Session:
             if asked is not None and asked <= call.options.retry.longest_asked:
                 self.gate.cool_down(asked)
             raise error
-        result = read(body)
+        try:
+            result = read(body)
+        except EvalsError as error:
+            raise error.scrubbed(self.key.scrub) from None
         self.gate.succeeded()
         return result
 

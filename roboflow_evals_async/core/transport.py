@@ -17,6 +17,7 @@ from .errors import (
     TransportError,
     TruncatedBodyError,
 )
+from .key import Key
 from .options import Options
 from .request import Request
 from .version import __version__
@@ -27,49 +28,51 @@ _CONNECT_SECONDS = 10.0
 # Redirects that stay on the server: one for a trailing slash, one for a renamed path; more is a loop.
 _MAX_REDIRECTS = 3
 
+# An error's body is a line or a page; what comes after this many bytes explains nothing.
+_ERROR_BODY = 64 * 1024
+
 _HEADERS = {"Accept": "application/json", "User-Agent": f"roboflow-evals-async/{__version__}"}
 
 
 async def exchange(
-    http: aiohttp.ClientSession, base_url: str, request: Request[Any], options: Options, key: str
+    http: aiohttp.ClientSession, base_url: str, request: Request[Any], options: Options, key: Key
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Send one GET and return status, headers and the whole body. Raises `TransportError` if no whole answer came.
 
     Redirects are followed on the same origin only: the key is sent to no other. A body over `max_body` is refused.
     """
     url = URL(base_url + request.target, encoded=True)
-    headers = {**_HEADERS, "Authorization": f"Bearer {key}"}
     shown = base_url + request.path
     try:
         for _ in range(_MAX_REDIRECTS):
             async with http.get(
                 url,
-                headers=headers,
+                headers={**_HEADERS, **key.header()},
                 allow_redirects=False,
                 raise_for_status=False,  # a session that was handed in may have it on, and would lose the body
                 timeout=_timeout(options.timeout),
             ) as response:
                 location = response.headers.get("Location")
                 if response.status not in (301, 302, 303, 307, 308) or location is None:
-                    return (
-                        response.status,
-                        response.headers,
-                        await _body(response, options.max_body, shown),
-                    )
+                    return response.status, response.headers, await _body(response, options.max_body, shown)
                 url = _same_origin(url, location, shown, response.status)
+        failure: TransportError = ConnectionFailedError("The server redirects in a circle.", url=shown, retryable=False)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _transport_error(error, shown, options.timeout) from None
-    raise ConnectionFailedError("The server redirects in a circle.", url=shown, retryable=False)
+        failure = _transport_error(error, shown, options.timeout)
+    # Raised out here, for inside, even with `from None`, it would keep aiohttp's error, and with it the headers.
+    raise failure
 
 
-def _parsed(text: str) -> URL:
+def _parsed(text: object) -> URL:
+    if not isinstance(text, str):
+        return URL()
     try:
         return URL(text.strip().rstrip("/"))
     except ValueError:
         return URL()
 
 
-def check_base_url(text: str) -> str:
+def check_base_url(text: object) -> str:
     """Return the base URL without a trailing slash; raises `ConfigError` if it is not an http(s) address."""
     url = _parsed(text)
     # What is refused may hold a secret, so it is not repeated.
@@ -100,10 +103,13 @@ async def _body(response: aiohttp.ClientResponse, limit: int, url: str) -> bytes
     size = 0
     while chunk := await response.content.readany():
         size += len(chunk)
+        chunks.append(chunk)
+        if response.status != 200 and size > _ERROR_BODY:
+            response.close()
+            break
         if size > limit:
             response.close()
             raise DecodeError(f"The body of {url} is larger than {limit} bytes (max_body).")
-        chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -115,7 +121,7 @@ def _same_origin(url: URL, location: str, shown: str, status: int) -> URL:
         target, origin = url, None
     if origin != url.origin():
         raise APIError(
-            "The server redirects to another host, and the key is sent to no other host.",
+            "The server redirects to another origin, and the key is sent to no other.",
             status=status,
             url=shown,
             hint="Check the base URL.",

@@ -1,5 +1,6 @@
 """The tries of one call: the first bare, the others by tenacity, all of them counted and told."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
@@ -10,7 +11,16 @@ import tenacity
 
 from . import retry
 from .errors import APIError, AuthenticationError, DeadlineExceededError, EvalsError
-from .events import AttemptFailed, AttemptFinished, AttemptStarted, CoolingDown, Listener
+from .events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptFinished,
+    AttemptStarted,
+    CoolingDown,
+    Listener,
+    next_id,
+    place,
+)
 from .gate import Gate
 from .key import Key
 from .options import Options
@@ -58,6 +68,7 @@ class Tries(Generic[T]):
         self._policy = call.options.retry
         self._end = end
         self.made = 0
+        self._attempt_id = 0
         self._renewed = False
         self._first_failure: EvalsError | None = None
 
@@ -109,19 +120,25 @@ class Tries(Generic[T]):
             return self._call.read(body)
 
         begun = time.perf_counter()
-        tell(AttemptStarted(request.asked, request.path, self.made))
+        walk, page = place.get()
+        this = self._attempt_id = next_id()
+        tell(AttemptStarted(request.asked, request.path, self.made, this, page, walk))
         try:
             result = await self._session.attempt(self._call, read, self._end, self._tell_pause)
-        except EvalsError as error:
+        except asyncio.CancelledError:
+            tell(AttemptCancelled(request.asked, request.path, self.made, time.perf_counter() - begun, this))
+            raise
+        except Exception as error:
             seconds = time.perf_counter() - begun
             status = error.status if isinstance(error, APIError) else None
             name = type(error).__name__
-            tell(AttemptFailed(request.asked, request.path, self.made, seconds, name, status))
+            tell(AttemptFailed(request.asked, request.path, self.made, seconds, name, status, this))
             raise
-        tell(AttemptFinished(request.asked, request.path, self.made, time.perf_counter() - begun, size))
+        tell(AttemptFinished(request.asked, request.path, self.made, time.perf_counter() - begun, size, this))
         return result
 
     def counted(self, error: EvalsError) -> EvalsError:
+        """Return the error with the number of tries made."""
         error.attempts = self.made
         if self._call.watch is not None:
             self._call.watch(error)
@@ -133,8 +150,8 @@ class Tries(Generic[T]):
     def _stop(self, state: tenacity.RetryCallState) -> bool:
         if self.made >= self._policy.max_attempts or not self._fits(state.upcoming_sleep):
             return True
-        # A wait that the server asked for is no storm: the shared pause keeps all callers back.
-        return retry.asked_wait(_failure(state)) is None and not self._session.gate.may_retry()
+        # A wait that the server asked for is no storm: the shared pause keeps all callers back. No wait holds nobody.
+        return not retry.asked_wait(_failure(state)) and not self._session.gate.may_retry()
 
     def _fits(self, wait: float) -> bool:
         if self._end is None:
@@ -146,7 +163,8 @@ class Tries(Generic[T]):
 
     def _tell_pause(self, seconds: float) -> None:
         if self._session.on_event is not None:
-            self._session.on_event(CoolingDown(self._request.asked, self._request.path, seconds))
+            request = self._request
+            self._session.on_event(CoolingDown(request.asked, request.path, seconds, self._attempt_id))
 
     def _give_up(self, state: tenacity.RetryCallState) -> NoReturn:
         failure, wait = _failure(state), state.upcoming_sleep

@@ -1,5 +1,6 @@
 """Iterating a walk, sequentially: by pages or by rows. No tasks."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from operator import length_hint
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -7,7 +8,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import anyio
 
 from ..core.errors import ClientStateError, DecodeError, EvalsError, PaginationDriftError
-from ..core.events import Listener, PageReady, WalkDone
+from ..core.events import Listener, PageReady, WalkDone, WalkStopped, next_id, place
 from ..core.request import Request
 from ..core.tries import Watch
 from .checkpoint import Checkpoint
@@ -35,6 +36,9 @@ class Fetch(Protocol):
 class PageIterator(AsyncIterator[Page[Row, ReplyT]], Generic[Row, ReplyT]):
     """One iteration by pages. After an error it may be asked again: it goes on at its checkpoint."""
 
+    # A sequential walk asks for nothing more when its wait is cancelled: it has stopped, as far as can be known.
+    _ends_with_its_wait = True
+
     def __init__(
         self,
         cursor: Cursor[Row, ReplyT],
@@ -49,6 +53,10 @@ class PageIterator(AsyncIterator[Page[Row, ReplyT]], Generic[Row, ReplyT]):
         self._until: float | None = None
         self._fetching = False
         self._ended = False
+        # The numbers of the walk and of its present page in events; 0 as long as nobody listens.
+        self._walk_id = 0 if on_event is None else next_id()
+        self._page_id = 0
+        self._begun = False
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -76,22 +84,37 @@ class PageIterator(AsyncIterator[Page[Row, ReplyT]], Generic[Row, ReplyT]):
             self._until = anyio.current_time() + self._deadline
         self._fetching = True
         try:
-            page = await self._fetch(window)
+            page = await (self._fetch(window) if self._on_event is None else self._told(window))
         except EvalsError as error:
             if isinstance(error, DecodeError):
                 error.offset = window.offset
             error.checkpoint = self.checkpoint
+            self._stopped(type(error).__name__)
+            raise
+        except asyncio.CancelledError:
+            if self._ends_with_its_wait:
+                self._stopped(None)
             raise
         finally:
             self._fetching = False
         if self._on_event is not None:
-            self._on_event(PageReady(self._cursor.query.asked, page.offset, len(page.items), page.total))
+            asked, rows = self._cursor.query.asked, len(page.items)
+            self._on_event(PageReady(asked, page.offset, rows, page.total, self._page_id, self._walk_id))
         return page
 
-    async def _fetch(self, window: Window) -> Page[Row, ReplyT]:
+    async def _told(self, window: Window) -> Page[Row, ReplyT]:
+        """Fetch the page so that the events of its requests name it."""
+        self._begun = True
+        self._page_id = next_id()
+        token = place.set((self._walk_id, self._page_id))
+        try:
+            return await self._fetch(window)
+        finally:
+            place.reset(token)
+
+    async def _fetch(self, window: Window, restarts: int = 0) -> Page[Row, ReplyT]:
         cursor = self._cursor
         request = cursor.query.request(window.offset, window.limit)
-        restarts = 0
         while True:
             reply = await (self._send(request) if self._until is None else self._send(request, end=self._until))
             try:
@@ -105,11 +128,20 @@ class PageIterator(AsyncIterator[Page[Row, ReplyT]], Generic[Row, ReplyT]):
     def _finish(self) -> None:
         if self._on_event is not None and not self._ended:
             report = self.report
-            self._on_event(WalkDone(self._cursor.query.asked, report.rows, report.pages, report.seconds))
+            asked = self._cursor.query.asked
+            self._on_event(WalkDone(asked, report.rows, report.pages, report.seconds, self._walk_id))
         self._ended = True
+
+    def _stopped(self, error: str | None) -> None:
+        if self._on_event is not None and self._begun and not self._ended:
+            self._begun = False
+            report = self.report
+            asked = self._cursor.query.asked
+            self._on_event(WalkStopped(asked, report.rows, report.pages, report.seconds, error, self._walk_id))
 
     async def aclose(self) -> None:
         """End the iteration. Nothing is left behind by not calling it."""
+        self._stopped(None)
         self._ended = True
 
 

@@ -5,9 +5,10 @@ network never waits for the decoder. All tasks live inside `async with`, and non
 """
 
 from collections import deque
+from collections.abc import AsyncIterator
 from statistics import median
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -20,8 +21,9 @@ from ..core.errors import (
     ServerError,
     TruncatedBodyError,
 )
-from ..core.events import Listener
-from .cursor import Cursor, Page
+from ..core.events import Listener, next_id, place
+from .checkpoint import Checkpoint
+from .cursor import Cursor, Page, WalkReport
 from .iterate import Fetch, PageIterator, RowIterator, Send
 from .window import Window, next_window
 
@@ -62,7 +64,8 @@ class AdaptiveWindow:
         if len(self._latencies) < self.size:
             return
         took, self._latencies = median(self._latencies), []
-        self._best = took if self._best is None else min(self._best, took)
+        # A page alone under way crowds nobody: so long is what a page takes now, and growth begins anew from there.
+        self._best = took if self._best is None or self.size == 1 else min(self._best, took)
         if took >= _CROWDED * self._best:
             self._halve()
         elif took <= _STEADY * self._best:
@@ -83,8 +86,9 @@ class AdaptiveWindow:
 class _Ahead:
     """A page under way, or here."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, number: int) -> None:
         self.window = window
+        self.number = number  # in events
         self.arrived = anyio.Event()
         self.body = b""
         self.error: Exception | None = None
@@ -93,6 +97,9 @@ class _Ahead:
 
 class PrefetchedPages(PageIterator[Row, ReplyT], Generic[Row, ReplyT]):
     """One iteration by pages, with others under way behind the one that is delivered."""
+
+    # The pages under way go on behind a wait that is cancelled, until the block is left.
+    _ends_with_its_wait = False
 
     def __init__(
         self,
@@ -111,20 +118,44 @@ class PrefetchedPages(PageIterator[Row, ReplyT], Generic[Row, ReplyT]):
         self._window = window
         self._ahead: deque[_Ahead] = deque()
         self._planned: Window | None = None
+        self.last: Page[Row, ReplyT] | None = None
         self.closed = False
 
-    async def _fetch(self, window: Window) -> Page[Row, ReplyT]:
+    def left(self) -> None:
+        """Tell that the block was left."""
+        self._stopped(None)
+
+    def _refuse_if_closed(self) -> None:
         if self.closed:
             raise ClientStateError(
                 "The read-ahead is over: its block was left.", hint="Iterate inside `async with walk.prefetch()`."
             )
+
+    async def _fetch(self, window: Window, restarts: int = 0) -> Page[Row, ReplyT]:
+        self._refuse_if_closed()
+        self.last = None
         if not self._ahead or self._ahead[0].window != window:
             # The beginning; or a page failed, or the server changed its step: what is under way does not fit any more.
             self._drop_all()
         self._refill(window)
         head = self._ahead[0]
+        self._page_id = head.number
         await head.arrived.wait()
+        self._refuse_if_closed()  # by another task, while this one waited
         self._ahead.popleft()
+        try:
+            self.last = await self._delivered(head, window, restarts)
+        except EvalsError:
+            self._drop_all()  # what comes after it is not read, unless it is asked for again
+            raise
+        following = self._cursor.window
+        if following is not None and self._cursor.total is not None and not self._ahead:
+            # The first page told the total: those after it come while the caller is busy with it.
+            self._planned = None
+            self._refill(following)
+        return self.last
+
+    async def _delivered(self, head: _Ahead, window: Window, restarts: int) -> Page[Row, ReplyT]:
         if head.error is not None:
             raise head.error
         if self._cursor.total is not None:
@@ -138,7 +169,10 @@ class PrefetchedPages(PageIterator[Row, ReplyT], Generic[Row, ReplyT]):
         except PaginationDriftError:
             if self._cursor.pages or not self._cursor.plan.restarts:
                 raise
-        return await super()._fetch(window)  # ask again in place
+            restarts += 1
+        if self._on_event is not None:
+            place.set((self._walk_id, self._page_id))  # put back by the caller
+        return await super()._fetch(window, restarts)  # ask again in place
 
     def _refill(self, first: Window) -> None:
         """Start pages, up to the window's size; only the first one while the total is not known."""
@@ -149,21 +183,23 @@ class PrefetchedPages(PageIterator[Row, ReplyT], Generic[Row, ReplyT]):
             if window is None:
                 break
             self._planned = window
-            page = _Ahead(window)
+            page = _Ahead(window, 0 if self._on_event is None else next_id())
             self._ahead.append(page)
             self._group.start_soon(self._bring, page)
 
     async def _bring(self, page: _Ahead) -> None:
         request = self._cursor.query.request(page.window.offset, page.window.limit)
         begun = anyio.current_time()
-        with page.scope:
-            try:
+        if self._on_event is not None:
+            place.set((self._walk_id, page.number))
+        try:
+            with page.scope:
                 page.body = await self._fetch_bytes(request, end=self._until, watch=self._window.failed)
-            except Exception as error:  # noqa: BLE001  (raised where the page is delivered)
-                page.error = error
-            else:
                 self._window.page_took(anyio.current_time() - begun)
-        page.arrived.set()
+        except Exception as error:  # noqa: BLE001  (raised where the page is delivered)
+            page.error = error
+        finally:
+            page.arrived.set()  # even if it is cancelled: another task may wait for it
 
     def _drop_all(self) -> None:
         for page in self._ahead:
@@ -175,9 +211,47 @@ class PrefetchedPages(PageIterator[Row, ReplyT], Generic[Row, ReplyT]):
 class PrefetchedRows(RowIterator[Row, ReplyT], Generic[Row, ReplyT]):
     """What `async with walk.prefetch()` gives: iterate it for rows, or `.pages()` for pages; they share a position."""
 
-    def pages(self) -> PageIterator[Row, ReplyT]:
-        """Return the iterator over the pages."""
-        return self._pages
+    def __init__(self, cursor: Cursor[Row, ReplyT], pages: PrefetchedPages[Row, ReplyT]) -> None:
+        super().__init__(cursor, pages)
+        self._pages_ahead = pages
+
+    def pages(self) -> "PagesOf[Row, ReplyT]":
+        """Return the iterator over the pages. Where rows of a page were taken, the rest of it comes first."""
+        return PagesOf(self)
+
+    async def next_page(self) -> Page[Row, ReplyT]:
+        """Return the rest of the present page, or the next one."""
+        page, rest = self._pages_ahead.last, tuple(self._rows)
+        if page is None or not rest:
+            return await self._pages.__anext__()
+        return Page(rest, page.offset + len(page.items) - len(rest), page.total, page.reply)
+
+
+class PagesOf(AsyncIterator[Page[Row, ReplyT]], Generic[Row, ReplyT]):
+    """The pages of a read-ahead. The rows of the handle and these share one position."""
+
+    def __init__(self, rows: PrefetchedRows[Row, ReplyT]) -> None:
+        self._rows = rows
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where to go on: the next row that was not delivered yet."""
+        return self._rows.checkpoint
+
+    @property
+    def report(self) -> WalkReport:
+        """The figures so far."""
+        return self._rows.report
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Page[Row, ReplyT]:
+        return await self._rows.next_page()
+
+    async def aclose(self) -> None:
+        """End the iteration, and what is under way for it."""
+        await self._rows.aclose()
 
 
 class Prefetch(Generic[Row, ReplyT]):
@@ -227,4 +301,7 @@ class Prefetch(Generic[Row, ReplyT]):
         self._group.cancel_scope.cancel()
         # The group is not told of the body's exception: it would wrap it in a group, or take a cancellation from
         # outside for its own. Its tasks raise nothing, so it ends quietly and the plain exception goes on.
-        await self._group.__aexit__(None, None, None)
+        try:
+            await self._group.__aexit__(None, None, None)
+        finally:
+            self._pages.left()

@@ -3,13 +3,16 @@
 from math import isfinite
 from typing import Any
 
+from ..core.errors import DecodeError
+
 Document = dict[str, Any]
 
 
 def summary(document: Document) -> Document:
     """The account endpoints' envelope, null for no metrics, and metrics that are no numbers."""
     mended = dict(document)
-    # Only a reported success is unwrapped: numbers beside `"success": false` are not a result.
+    if mended.get("success") is False:
+        raise DecodeError("The server reports that it did not succeed, with status 200.", path="$.success")
     if mended.get("success") is True and "model_id" not in mended and isinstance(mended.get("data"), dict):
         mended = dict(mended["data"])
     if "metrics" in mended and mended["metrics"] is None:

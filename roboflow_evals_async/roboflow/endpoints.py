@@ -53,7 +53,7 @@ _ROWS = Reply(EvalRows, mend=mend.listing, always=True)
 _EVAL = Reply(ModelEval, mend=mend.identity, always=True)
 _MAP_RESULTS = Reply(MapResults, mend=mend.map_results, always=True)
 _SWEEP = Reply(ConfidenceSweep, mend=mend.identity)
-_BY_CLASS = Reply(PerformanceByClass, mend=mend.identity)
+_BY_CLASS = Reply(PerformanceByClass, mend=mend.identity, always=True)
 _MATRIX = Reply(ConfusionMatrix, mend=mend.identity)
 _VECTORS = Reply(VectorAnalysis, mend=mend.identity)
 _IMAGES = Reply(ImagePredictionsPage, mend=mend.image_predictions)
@@ -89,7 +89,7 @@ def evals(
 
 def eval_(eval_id: str) -> Request[ModelEval]:
     """One evaluation, of any status."""
-    return Request(f"/model-evals/{_id(eval_id)}", _EVAL, asked=f"evaluation {eval_id!r}")
+    return Request(f"/model-evals/{_id(eval_id)}", _EVAL.expecting(eval_id=eval_id), asked=f"evaluation {eval_id!r}")
 
 
 def map_results(eval_id: str) -> Request[MapResults]:
@@ -104,7 +104,9 @@ def confidence_sweep(eval_id: str) -> Request[ConfidenceSweep]:
 
 def performance_by_class(eval_id: str, *, split: SplitName = "test") -> Request[PerformanceByClass]:
     """The classes of one split; "all" is not valid here, for per-class metrics cannot be added up."""
-    return _panel(eval_id, "performance-by-class", _BY_CLASS, split=choice(split, "split", SPLITS))
+    return _panel(
+        eval_id, "performance-by-class", _BY_CLASS.expecting(split=split), split=choice(split, "split", SPLITS)
+    )
 
 
 def confusion_matrix(
@@ -112,7 +114,9 @@ def confusion_matrix(
 ) -> Request[ConfusionMatrix]:
     """What was taken for what, at a stored confidence (percent; None: the evaluation's default report)."""
     choice(split, "split", SPLITS_OR_ALL)
-    return _panel(eval_id, "confusion-matrix", _MATRIX, split=split, confidence=_percent(confidence))
+    return _panel(
+        eval_id, "confusion-matrix", _MATRIX.expecting(split=split), split=split, confidence=_percent(confidence)
+    )
 
 
 def vector_analysis(eval_id: str, *, confidence: int | None = None) -> Request[VectorAnalysis]:
@@ -131,7 +135,7 @@ def image_predictions(
     """The images of an evaluation, page by page. `split` is always sent: the documents disagree on its default."""
     choice(split, "split", SPLITS_OR_ALL)
     percent = _percent(confidence)
-    first = _panel(eval_id, "image-predictions", _IMAGES)
+    first = _panel(eval_id, "image-predictions", _IMAGES.expecting(split=split))
 
     def request(offset: int, limit: int) -> Request[ImagePredictionsPage]:
         page = query(split=split, confidence=percent, limit=limit, offset=offset)
@@ -164,7 +168,8 @@ def _page_facts(page: ImagePredictionsPage) -> Facts:
 
 
 def _panel(eval_id: str, panel: str, reply: Reply[T], **parameters: str | int | None) -> Request[T]:
-    return Request(f"/model-evals/{_id(eval_id)}/{panel}", reply, query(**parameters), f"{panel} of {eval_id!r}")
+    path = f"/model-evals/{_id(eval_id)}/{panel}"
+    return Request(path, reply.expecting(eval_id=eval_id), query(**parameters), f"{panel} of {eval_id!r}")
 
 
 def _id(eval_id: str) -> str:

@@ -32,7 +32,8 @@ def listing(document: Document) -> Document:
 def map_results(document: Document) -> Document:
     """Spellings of mean IoU, and classes as a list in place of an object by name."""
     mended = identity(document)
-    mended["splits"] = {name: _split_metrics(split) for name, split in _members(document.get("splits"))}
+    if isinstance(document.get("splits"), dict):
+        mended["splits"] = {name: _split_metrics(split) for name, split in _members(document["splits"])}
     return mended
 
 
@@ -81,10 +82,10 @@ def _is_point(value: Any) -> bool:
 def recommendations(document: Document) -> Document:
     """A bare list of items; and no word on whether they were generated, where there are some."""
     mended = identity(document)
-    content = document.get("recommendations")
-    if isinstance(content, list):
-        mended["recommendations"] = {"items": _objects(content)}
-    if mended.get("generated") is None:
+    content = mended.pop("recommendations", None)
+    if content is not None:
+        mended["recommendations"] = {"items": _objects(content)} if isinstance(content, list) else content
+    if mended.get("generated") is None and {"generated", "recommendations"} & document.keys():
         mended["generated"] = content is not None
     return mended
 

@@ -2,7 +2,8 @@
 
 Units. Metrics (mAP, IoU, precision, recall, F1) and thresholds are **fractions** from 0 to 1, at full precision, unless
 a docstring says percent. Every field that the documents do not promise is None, or empty, when the server leaves it
-out or sends null; None never means 0. Fields that these structs do not know are passed over: the body as the server
+out or sends null; None never means 0. The field that a panel is made of must be there: a 200 that holds something else
+is a `DecodeError`, not an empty panel. Fields that these structs do not know are passed over: the body as the server
 sent it is had by `client.send_raw`.
 
 Shapes. Containers are tuples and the small leaves are `gc=False` structs, some of them read from arrays: a million
@@ -114,7 +115,7 @@ class MapResults(Panel, frozen=True, gc=False, kw_only=True):
     """Metrics per split (page map-results). A split that is not in `splits` has no data."""
 
     task_type: str | None = None
-    splits: dict[str, SplitMetrics] = {}
+    splits: dict[str, SplitMetrics]
 
     @property
     def shape(self) -> Shape:
@@ -169,7 +170,7 @@ class SplitSweep(Sweep, frozen=True, gc=False, kw_only=True):
 class ConfidenceSweep(Panel, frozen=True, gc=False, kw_only=True):
     """The confidence sweep per split (page confidence-sweep)."""
 
-    splits: dict[str, SplitSweep] = {}
+    splits: dict[str, SplitSweep]
 
 
 # -- performance-by-class ----------------------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ class PerformanceByClass(Panel, frozen=True, gc=False, kw_only=True):
 
     task_type: str | None = None
     split: str | None = None
-    classes: tuple[ClassPerformance, ...] = ()
+    classes: tuple[ClassPerformance, ...]
 
     @property
     def shape(self) -> Shape:
@@ -220,8 +221,8 @@ class ConfusionMatrix(Panel, frozen=True, gc=False, kw_only=True):
 
     split: str | None = None
     confidence_threshold: float | None = None
-    classes: tuple[str, ...] = ()
-    matrix: tuple[tuple[int, ...], ...] = ()
+    classes: tuple[str, ...]
+    matrix: tuple[tuple[int, ...], ...]
 
     def __post_init__(self) -> None:
         force_setattr(self, "confidence_threshold", as_fraction(self.confidence_threshold))
@@ -302,7 +303,7 @@ class VectorAnalysis(Panel, frozen=True, gc=False, kw_only=True):
 
     clustering: Clustering = Clustering()
     preprocessing: Preprocessing = Preprocessing()
-    clusters: tuple[ImageCluster, ...] = ()
+    clusters: tuple[ImageCluster, ...]
 
 
 # -- image-predictions -------------------------------------------------------------------------------------------------
@@ -367,7 +368,6 @@ class ImagePredictionsPage(Panel, frozen=True, gc=False, kw_only=True):
     total_images: int | None = None
     offset: int | None = None
     limit: int | None = None
-    #: The one field that must be there: a reply without rows would read as the end of the walk.
     images: tuple[ImagePrediction, ...]
 
     def __post_init__(self) -> None:
@@ -402,7 +402,7 @@ class Recommendations(Panel, frozen=True, gc=False, kw_only=True):
     `generated` is False, and all else empty, when none were made.
     """
 
-    generated: bool = False
+    generated: bool
     generated_at: str | None = None
     recommendations: RecommendationList = RecommendationList()
 
@@ -429,14 +429,14 @@ class ComparedModel(Wire, frozen=True, gc=False):
     exclusion_reason: str | None = None
 
 
-class Comparison(Wire, frozen=True, gc=False):
+class Comparison(Wire, frozen=True, gc=False, kw_only=True):
     """The trained models of one version, by accuracy and latency (page compare-trained-models)."""
 
     project: str | None = None
     version: int | str | None = None
     frontier_metric: str | None = None
     available_metrics: tuple[str, ...] = ()
-    models: tuple[ComparedModel, ...] = ()
+    models: tuple[ComparedModel, ...]
 
 
 # -- workspace ---------------------------------------------------------------------------------------------------------

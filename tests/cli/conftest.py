@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from roboflow_evals_async.cli import main
-from roboflow_evals_async.testing import StandIn, World
+from roboflow_evals_async.testing import Faults, StandIn, World
 
 # Whatever of these the developer's shell has set must not reach a test.
 _FOREIGN = (
@@ -55,6 +55,13 @@ def world() -> World:
 def served(world: World) -> Iterator[StandIn]:
     with StandIn(world).in_thread() as stand_in:
         yield stand_in
+
+
+@pytest.fixture
+def faults(served: StandIn) -> Iterator[Faults]:
+    """What goes wrong in the served world, for one test."""
+    yield served.faults
+    served.faults.clear()
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from .conftest import Rfevals, Start
 
 COMMANDS = (
     "list", "get", "map-results", "confidence-sweep", "performance-by-class", "confusion-matrix", "vector-analysis",
-    "image-predictions", "recommendations", "compare", "export", "demo", "stand-in", "rivergen",
+    "image-predictions", "recommendations", "compare", "wait", "snapshot", "export", "demo", "stand-in", "rivergen",
 )  # fmt: skip
 GLOBAL = (
     "--api-key", "-k", "--workspace", "-w", "--base-url", "--region", "--json", "--quiet", "-q", "--no-progress",
-    "--demo", "--verbose", "-v", "--version", "--help", "-h",
+    "--rate", "--max-concurrency", "--deadline", "--timeout", "--retries", "--demo", "--verbose", "-v", "--version",
+    "--help", "-h",
 )  # fmt: skip
 
 

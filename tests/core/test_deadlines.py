@@ -67,8 +67,9 @@ async def test_queueing_counts(server: StandIn, connect: Any, ask: Any) -> None:
     server.faults.always(EVAL, Fault.stalled())
     client = connect(max_concurrency=1)
     first = asyncio.create_task(ask(client))
-    while not server.requests:
-        await asyncio.sleep(0.001)
+    with anyio.fail_after(10):
+        while not server.requests:  # noqa: ASYNC110  (the server has no event for it)
+            await asyncio.sleep(0.001)
     assert DEADLINE <= await took(lambda: ask(client.with_options(deadline=DEADLINE))) < DEADLINE + 0.2
     assert len(server.requests) == 1
     first.cancel()
@@ -127,7 +128,9 @@ async def test_a_date_is_waited_for(server: StandIn, connect: Any, ask: Any, wai
     assert 38 < waits[0] <= 44
 
 
-@pytest.mark.parametrize("asked", ["soon", "-5", "nan", "inf", "1e400", "", in_seconds(-100), "Mon, 99 Foo"])
+@pytest.mark.parametrize(
+    "asked", ["soon", "-5", "nan", "inf", "1e400", "", "Sat, 01 Jan 2000 00:00:00 GMT", "Mon, 99 Foo"]
+)
 async def test_garbage_is_no_wait(asked: str, server: StandIn, connect: Any, ask: Any, waits: list[float]) -> None:
     server.faults.script(EVAL, Fault.rate_limited(asked))
     assert (await ask(connect(deadline=20))).eval_id == EVAL

@@ -31,6 +31,7 @@ from roboflow_evals_async.core.errors import (
     TruncatedBodyError,
     error_from_reply,
 )
+from roboflow_evals_async.core.key import Key
 
 KEY = "s3cret-key-abcdef"
 
@@ -169,7 +170,7 @@ ENVELOPES = {
 @pytest.mark.parametrize("name", ENVELOPES)
 def test_every_documented_body_names_its_error(name: str) -> None:
     status, body, cls, code, text = ENVELOPES[name]
-    error = error_from_reply(status, {}, body, asked="map-results of 'x'", secret=KEY)
+    error = error_from_reply(status, {}, body, asked="map-results of 'x'", scrub=Key(KEY).scrub)
     assert type(error) is cls
     assert error.status == status
     assert error.code == code
@@ -214,7 +215,7 @@ def test_the_meanings_of_404_are_told_apart() -> None:
 def test_the_echoed_key_is_nowhere_in_the_error() -> None:
     body = f'{{"error":{{"message":"Key {KEY} at ?api_key={KEY}&x=1","type":"OAuthException {KEY}","key":"{KEY}"}}}}'
     try:
-        raise error_from_reply(401, {"X-Other": KEY}, body.encode(), secret=KEY)
+        raise error_from_reply(401, {"X-Other": KEY}, body.encode(), scrub=Key(KEY).scrub)
     except APIError as caught:
         error = caught
     shown = [str(error), repr(error), repr(error.args), repr(vars(error)), "".join(traceback.format_exception(error))]
@@ -230,7 +231,7 @@ def test_a_key_in_an_address_is_removed_even_if_it_is_another_one() -> None:
 
 
 def test_a_long_text_is_cut_and_the_key_is_removed_before_the_cut() -> None:
-    error = error_from_reply(500, {}, b'{"message":"' + b"x" * 495 + KEY.encode() + b'"}', secret=KEY)
+    error = error_from_reply(500, {}, b'{"message":"' + b"x" * 495 + KEY.encode() + b'"}', scrub=Key(KEY).scrub)
     assert len(error.message) <= 500
     assert KEY[:5] not in error.message
 

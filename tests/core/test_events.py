@@ -50,7 +50,7 @@ def check_joined(events: list[Any]) -> None:
         assert isinstance(own[0], AttemptStarted)
 
 
-@pytest.mark.parametrize("kind", [event for event in Event.__subclasses__()])
+@pytest.mark.parametrize("kind", Event.__subclasses__())
 def test_events_are_frozen_and_say_nothing_by_default(kind: type[Event]) -> None:
     assert kind.__struct_config__.frozen
     assert not {"url", "key", "query", "headers", "body"} & set(kind.__struct_fields__)
@@ -177,9 +177,9 @@ async def test_no_event_has_the_key_or_the_query(server: StandIn, connect: Any, 
     heard: list[Any] = []
     server.faults.script("image-predictions", Fault.rate_limited(1), Fault(status=404, body=server.api_key.encode()))
     client = connect(on_event=heard.append)
-    for _ in range(2):
+    for confidence in (37, None, None):
         try:
-            async with client.image_predictions(EVAL, page_size=10, confidence=37).prefetch() as rows:
+            async with client.image_predictions(EVAL, page_size=10, confidence=confidence).prefetch() as rows:
                 async for _ in rows:
                     pass
         except EvalsError:
@@ -220,10 +220,14 @@ async def test_what_a_listener_raises_in_a_read_ahead_comes_out_plain(server: St
     await connect(on_event=seen.append).eval(EVAL)
     first = seen[0]
     client = connect(on_event=listener)
-    with pytest.raises(LookupError):
+
+    async def read() -> None:
         async with client.image_predictions(EVAL, page_size=5).prefetch(3) as rows:
             async for _ in rows:
                 pass
+
+    with pytest.raises(LookupError):
+        await read()
     assert client._session.gate.in_use == 0
 
 

@@ -1,9 +1,11 @@
 """A tiny server of scripted bodies, for what no proper server says."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
@@ -26,7 +28,8 @@ class Answer(msgspec.Struct, frozen=True):
 class Scripted:
     """Answers one after the other, the last one for ever; `targets` are the request lines' paths, undecoded."""
 
-    def __init__(self, answers: tuple[Any, ...]) -> None:
+    def __init__(self, answers: tuple[Any, ...], *, echo: bool) -> None:
+        self._echo = echo
         self._answers = [answer if isinstance(answer, Answer) else Answer(answer) for answer in answers]
         self.targets: list[str] = []
         self.headers: list[Mapping[str, str]] = []
@@ -37,13 +40,30 @@ class Scripted:
         self.headers.append(request.headers)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         body = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
+        if self._echo:
+            body = echoed(body, request)
         return web.Response(status=answer.status, body=body, headers=dict(answer.headers))
 
 
+def echoed(body: bytes, request: web.Request) -> bytes:
+    """The body with the id and the split of the request in place of its first ones, if it has any."""
+    parts = request.path.split("/model-evals/", 1)
+    if len(parts) == 2:
+        told = msgspec.json.encode(unquote(request.raw_path.split("/model-evals/", 1)[1].split("?")[0].split("/")[0]))
+        body = re.sub(rb'("(?:evalId|id)":\s*)"[^"]*"', lambda found: found[1] + told, body, count=1)
+    if split := request.query.get("split"):
+        told = msgspec.json.encode(split)
+        body = re.sub(rb'^(\s*\{[^\[]*?"split":\s*)"[^"]*"', lambda found: found[1] + told, body, count=1)
+    return body
+
+
 @asynccontextmanager
-async def answering(*answers: Any, **options: Any) -> AsyncIterator[tuple[EvalsClient, Scripted]]:
-    """A client of a server that gives these answers. It makes one try, unless the options say otherwise."""
-    scripted = Scripted(answers)
+async def answering(*answers: Any, echo: bool = True, **options: Any) -> AsyncIterator[tuple[EvalsClient, Scripted]]:
+    """A client of a server that gives these answers. It makes one try, unless the options say otherwise.
+
+    With `echo` the documented bodies tell the id and the split that were asked for, as a server does.
+    """
+    scripted = Scripted(answers, echo=echo)
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", scripted.handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)

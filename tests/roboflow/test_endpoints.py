@@ -105,7 +105,9 @@ async def test_one_call_is_one_request_with_these_parameters(
 
 @pytest.mark.parametrize("call", [entry[0] for entry in CALLS.values()], ids=CALLS.keys())
 async def test_the_key_goes_in_its_header_and_nowhere_else(call: Call) -> None:
-    body = {**document("list"), **document("seed_get_done"), **document("seed_image_predictions")}
+    body = {"evalId": ID, "split": "test", **document("list"), **document("seed_get_done")}
+    body |= document("seed_image_predictions")
+    body |= {"splits": {}, "matrix": [], "clusters": [], "generated": False, "models": []}
     body |= {"offset": None, "limit": None, "totalImages": None, "images": [], "classes": []}
     async with answering(body) as (client, server):
         await call(client)
@@ -136,7 +138,7 @@ async def test_the_key_goes_in_its_header_and_nowhere_else(call: Call) -> None:
     ],
 )
 async def test_an_id_is_one_quoted_segment(eval_id: str, quoted: str) -> None:
-    async with answering(document("seed_get_done")) as (client, server):
+    async with answering({**document("seed_get_done"), "generated": False}) as (client, server):
         await client.eval(eval_id)
         await client.recommendations(eval_id)
     assert server.targets == [

@@ -61,7 +61,7 @@ EXPECTED: dict[str, tuple[Any, Any]] = {
         ),
     ),
     "seed_get_running": (
-        endpoints.eval_(ID),
+        endpoints.eval_("fNyWx6PC74rCc18IuZ3M"),
         ModelEval(
             eval_id="fNyWx6PC74rCc18IuZ3M",
             status="running",
@@ -102,7 +102,7 @@ EXPECTED: dict[str, tuple[Any, Any]] = {
         ),
     ),
     "seed_image_predictions": (
-        endpoints.image_predictions(ID).request(0, 50),
+        endpoints.image_predictions(ID, split="test").request(0, 50),
         ImagePredictionsPage(
             split="test",
             confidence_threshold=0.2,

@@ -157,7 +157,7 @@ async def wrong_uses(client: EvalsClient, ev: ModelEval, walk: Walk[ImagePredict
     client.image_predictions("x", page_size=None)  # type: ignore[arg-type]
     client.image_predictions("x", on_drift="ignore")  # type: ignore[arg-type]
     EvalsClient("key")  # type: ignore[call-arg]
-    EvalsClient(api_key=lambda: "k")  # type: ignore[arg-type,return-value]
+    EvalsClient(api_key=lambda: 5)  # type: ignore[arg-type,return-value]
     client.with_options(retries=3)  # type: ignore[call-arg]
     ev.status = "done"  # type: ignore[misc]
     assert ev.summary.precision  # type: ignore[union-attr]
