@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         TruncatedBodyError as TruncatedBodyError,
     )
     from .core.events import logging_listener as logging_listener
+    from .otel import tracing_listener as tracing_listener
     from .paging.checkpoint import Checkpoint as Checkpoint
     from .paging.cursor import Page as Page
     from .paging.cursor import WalkReport as WalkReport
@@ -114,6 +115,7 @@ _HOMES = {
         "TruncatedBodyError",
     ),
     "core.events": ("logging_listener",),
+    "otel": ("tracing_listener",),
     "paging.checkpoint": ("Checkpoint",),
     "paging.cursor": ("Page", "WalkReport"),
     "paging.walk": ("Walk",),

@@ -21,7 +21,7 @@ LIBRARY = CLIENTS | {"fanout", "export", "insight", "ray", "sync", "otel"}
 
 # Which rooms of the house a room may know, besides itself. A room that is not here has no place in the house yet.
 MAY_KNOW: dict[str, frozenset[str]] = {
-    "__init__": CLIENTS | {"fanout", "export", "insight"},
+    "__init__": CLIENTS | {"fanout", "export", "insight", "otel"},
     "__main__": LIBRARY | {"cli"},
     "core": frozenset(),
     "paging": frozenset({"core"}),

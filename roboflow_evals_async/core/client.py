@@ -4,6 +4,7 @@ import copy
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import anyio
 from msgspec import UNSET, UnsetType
 
 from .options import Options
@@ -59,16 +60,27 @@ class Client:
 
         `end` is a moment on anyio's clock by which it must be done, besides the client's own `deadline`.
         """
-        return await self._session.send(await self._placed(request), self._options, end=end)
+        end = self._until(end)
+        return await self._session.send(await self._placed(request, end), self._options, end=end)
 
     async def send_raw(self, request: Request[Any], *, end: float | None = None) -> bytes:
         """Do the same, and return the body as the server sent it, checked to be one JSON object."""
-        return await self._session.send_raw(await self._placed(request), self._options, end=end)
+        end = self._until(end)
+        return await self._session.send_raw(await self._placed(request, end), self._options, end=end)
 
     async def fetch(self, request: Request[Any], *, end: float | None = None, watch: Watch | None = None) -> bytes:
         """Do the same, and return the body unread, as read-ahead wants it; `watch` is told each failure."""
-        return await self._session.fetch(await self._placed(request), self._options, end=end, watch=watch)
+        end = self._until(end)
+        return await self._session.fetch(await self._placed(request, end), self._options, end=end, watch=watch)
 
-    async def _placed(self, request: Request[T]) -> Request[T]:
+    def _until(self, end: float | None) -> float | None:
+        """Return the moment at which a call that begins now must have ended, None if it may take any time."""
+        deadline = self._options.deadline
+        if deadline is None:
+            return end
+        until = anyio.current_time() + deadline
+        return until if end is None else min(until, end)
+
+    async def _placed(self, request: Request[T], end: float | None) -> Request[T]:
         """Return the request with the path that it has on this client's server."""
         return request

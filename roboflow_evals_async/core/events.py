@@ -1,6 +1,6 @@
 """What the client tells a listener: frozen structs without key and without query string.
 
-Pass a callable as `on_event`. It is called in the event loop, so it must be quick, and it must not raise.
+Pass a callable as `on_event`. It is called in the event loop, so it must be quick; what it raises is logged.
 Nothing is built when nobody listens.
 
 Many attempts are under way at a time. Their events are joined by numbers, unique in the process: `id` is the attempt's,
@@ -122,6 +122,23 @@ next_id = count(1).__next__
 
 # The walk and the page for which requests are made. Calls know nothing of walks; a task inherits it from its maker.
 place: ContextVar[tuple[int, int]] = ContextVar("place", default=(0, 0))
+
+_LOG = logging.getLogger("roboflow_evals_async")
+
+
+def harmless(listener: Listener | None) -> Listener | None:
+    """Return a listener whose errors are logged and go no further: a page must not be lost to a mistake in telling."""
+    if listener is None:
+        return None
+
+    def tell(event: Event) -> None:
+        try:
+            listener(event)
+        except Exception:  # noqa: BLE001  (it is logged whole)
+            _LOG.exception("on_event failed for %s", type(event).__name__)
+
+    return tell
+
 
 _JOINS = frozenset({"id", "page", "walk"})
 

@@ -4,8 +4,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from .errors import InvalidArgumentError
-from .request import integer
+from .request import integer, seconds
 from .retry import RetryPolicy
 
 # A page of 1000 images is about 330 KB; a report hundreds of times as large is a fault, not data.
@@ -38,18 +37,11 @@ class Options(msgspec.Struct, frozen=True):
         """Return a copy with what is given. Raises `InvalidArgumentError` for what cannot be."""
         changes: dict[str, object] = {}
         if timeout is not UNSET:
-            changes["timeout"] = _seconds(timeout, "timeout")
+            changes["timeout"] = seconds(timeout, "timeout")
         if deadline is not UNSET:
-            changes["deadline"] = None if deadline is None else _seconds(deadline, "deadline")
+            changes["deadline"] = None if deadline is None else seconds(deadline, "deadline")
         if max_body is not UNSET:
             changes["max_body"] = integer(max_body, "max_body", 1)
         if max_attempts is not UNSET:
             changes["retry"] = replace(self.retry, max_attempts=integer(max_attempts, "max_attempts", 1))
         return replace(self, **changes)
-
-
-def _seconds(value: float, field: str) -> float:
-    # `not >` also refuses NaN.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InvalidArgumentError(f"{field} is {value!r}.", field=field, hint="Give a number of seconds above 0.")
-    return float(value)

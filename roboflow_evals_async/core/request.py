@@ -67,3 +67,11 @@ def integer(value: object, field: str, low: int, high: int | None = None) -> int
         span = f"from {low} to {high}" if high is not None else f"of at least {low}"
         raise InvalidArgumentError(f"{field} is {value!r}.", field=field, hint=f"Give a whole number {span}.")
     return value
+
+
+def seconds(value: float, field: str) -> float:
+    """Return a number of seconds above 0; raises `InvalidArgumentError` for anything else."""
+    # `not >` also refuses NaN.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise InvalidArgumentError(f"{field} is {value!r}.", field=field, hint="Give a number of seconds above 0.")
+    return float(value)

@@ -11,7 +11,7 @@ import msgspec
 
 from . import retry
 from .errors import ClientStateError, DeadlineExceededError, EvalsError, error_from_reply
-from .events import Listener
+from .events import Listener, harmless
 from .gate import Gate
 from .key import Key
 from .options import Options
@@ -39,7 +39,7 @@ class Session:
         self.base_url = check_base_url(base_url)
         self.key = key
         self.gate = gate
-        self.on_event = on_event
+        self.on_event = harmless(on_event)
         self._trace_configs = list(trace_configs)
         self._http = session
         self._borrowed = session is not None
@@ -58,7 +58,7 @@ class Session:
     async def send(self, request: Request[T], options: Options, *, end: float | None = None) -> T:
         """Send until it succeeds, may not be retried, or the tries or the deadline run out; return the struct.
 
-        `end` is a moment on anyio's clock that ends the call too, as the deadline of a whole walk does.
+        `end` is the moment, on anyio's clock, at which the deadline passes; None: there is none.
         """
         return await self._within_deadline(Call(request, options, request.reply.decode), end)
 
@@ -76,9 +76,6 @@ class Session:
         return await self._within_deadline(Call(request, options, bytes, watch), end)
 
     async def _within_deadline(self, call: Call[T], end: float | None) -> T:
-        deadline = call.options.deadline
-        if deadline is not None:
-            end = min(anyio.current_time() + deadline, float("inf") if end is None else end)
         tries = Tries(self, call, end)
         if end is None:
             return await tries.run()

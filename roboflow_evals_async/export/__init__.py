@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .disk import ExportError as ExportError
-    from .images import IncompleteError as IncompleteError
+    from .ledger import RerunError as RerunError
     from .run import export as export
+    from .sinks import IncompleteError as IncompleteError
     from .summary import EvalSummary as EvalSummary
     from .summary import ExportProgress as ExportProgress
     from .summary import ExportSummary as ExportSummary
@@ -20,7 +21,8 @@ _HOME_OF = {
     "ExportError": "disk",
     "ExportProgress": "summary",
     "ExportSummary": "summary",
-    "IncompleteError": "images",
+    "IncompleteError": "sinks",
+    "RerunError": "ledger",
     "UnitError": "summary",
     "export": "run",
 }
@@ -31,6 +33,7 @@ __all__ = [
     "ExportProgress",
     "ExportSummary",
     "IncompleteError",
+    "RerunError",
     "UnitError",
     "export",
 ]

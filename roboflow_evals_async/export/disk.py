@@ -1,5 +1,6 @@
 """The disk, with plain errors: files that appear whole or not at all, lines that are there once written, the lock."""
 
+import errno
 import os
 import sys
 from collections.abc import Generator
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..core.errors import EvalsError
+from ..core.errors import EvalsError, InvalidArgumentError
 
 # Files under way end in this; what is found of them at the start of an export was left by a kill.
 TEMPORARY = ".tmp"
@@ -24,10 +25,17 @@ class ExportError(EvalsError):
 
 @contextmanager
 def reported(path: Path) -> Generator[None]:
-    """Turn the system's refusal into an `ExportError` with the path and the system's text."""
+    """Turn the system's refusal into an `ExportError` with the path and the system's text.
+
+    A name that is too long is an `InvalidArgumentError` (field "out"): it says nothing of other evaluations' names.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InvalidArgumentError(
+                f"{path}: {error.strerror}.", field="out", hint="Take a folder with a shorter path."
+            ) from None
         raise ExportError(f"{path}: {error.strerror or error}.") from None
 
 

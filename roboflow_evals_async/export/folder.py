@@ -1,5 +1,6 @@
 """The folder of an export: opened by one export at a time, refused if it is another's, asked for what it holds."""
 
+import errno
 import shutil
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from . import disk, plan
 from .disk import Draft
 from .manifest import ErrorBook, Manifest, Settings, UnitLine
 from .plan import TABLES, Unit
-from .sinks import FORMATS, Sink
+from .sinks import FORMATS, IncompleteError, Sink
 
 Row = TypeVar("Row")
 
@@ -80,8 +81,17 @@ class Folder:
         return asked.split != "all" or not images or sum(images) == proof
 
     def read(self, unit: Unit, shape: type[Row]) -> Iterator[Row]:
-        """Yield the rows of a held unit as structs of the given type. Raises `ExportError`."""
-        return self.format.read(self.path(unit), shape)
+        """Yield the rows of a held unit as structs of the given type.
+
+        Raises `IncompleteError` for a file that was changed, and removes it, so that the unit is fetched again;
+        `ExportError` if the disk refuses.
+        """
+        try:
+            yield from self.format.read(self.path(unit), shape)
+        except IncompleteError:
+            with disk.reported(self.path(unit)):
+                self.path(unit).unlink(missing_ok=True)
+            raise
 
     def draft(self, unit: Unit) -> tuple[Draft, Sink]:
         """Return a draft of the unit's file, a context, and the sink for its rows. Raises `ExportError`."""
@@ -123,19 +133,21 @@ class Folder:
             sha256=sha256,
             total=edition.total,
             all_total=edition.all_total,
-            created_at=edition.created_at,
+            created_at=edition.created_at and plan.writable(edition.created_at),
             finished_at=now(),
         )
         self.manifest.add(line)
         return line
 
     def _size(self, unit: Unit) -> int | None:
-        try:
-            return self.path(unit).stat().st_size
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise disk.ExportError(f"{self.path(unit)}: {error.strerror or error}.") from None
+        with disk.reported(self.path(unit)):
+            try:
+                return self.path(unit).stat().st_size
+            except OSError as error:
+                # Too long: the export was moved to a longer path. Fetching the unit will say so.
+                if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+                    raise
+                return None
 
 
 def now() -> str:
@@ -169,10 +181,10 @@ def _check(out: Path, settings: Settings, *, force: bool) -> bool:
     """Say whether an export begins here; False if one goes on."""
     found = disk.read(out / SETTINGS)
     if found:
+        settings.check(found, force=force)
         if force:
-            return True
-        settings.check(found)
-        return False
+            _check_removable(out)
+        return force
     # Not even by force: folders of these names without that file are somebody's data.
     taken = [name for name in (MANIFEST, ERRORS, *TABLES) if (out / name).exists()]
     if taken:
@@ -184,6 +196,24 @@ def _check(out: Path, settings: Settings, *, force: bool) -> bool:
     return True
 
 
+def _check_removable(out: Path) -> None:
+    # Behind a link lie somebody's files.
+    for folder in (*(out / table for table in TABLES), *_evaluations(out)):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise InvalidArgumentError(
+                f"{folder} is a link, or no folder: what it stands for is not removed.",
+                field="out",
+                hint="Remove it yourself, or take another folder.",
+            )
+
+
+def _evaluations(out: Path) -> Iterator[Path]:
+    """Yield what should be the evaluations' folders, but nothing behind a link."""
+    for table in TABLES:
+        if not (out / table).is_symlink():
+            yield from (out / table).glob("eval_id=*")
+
+
 def _clear(out: Path) -> None:
     """Remove an export's files and nothing else. Nothing may count as finished while its file goes: the manifest first.
 
@@ -191,9 +221,9 @@ def _clear(out: Path) -> None:
     """
     for name in (MANIFEST, ERRORS):
         (out / name).unlink(missing_ok=True)
+    for evaluation in _evaluations(out):
+        shutil.rmtree(evaluation)
     for table in TABLES:
-        for evaluation in (out / table).glob("eval_id=*"):
-            shutil.rmtree(evaluation)
         if (out / table).is_dir() and not any((out / table).iterdir()):
             (out / table).rmdir()
 
@@ -201,7 +231,8 @@ def _clear(out: Path) -> None:
 def _sweep(out: Path) -> None:
     """Remove the drafts that a killed export left."""
     leftovers = [out / f".{name}{disk.TEMPORARY}" for name in (SETTINGS, MANIFEST, ERRORS)]
-    for table in TABLES:
-        leftovers += (out / table).glob(f"eval_id=*/**/.part-*{disk.TEMPORARY}")
+    for evaluation in _evaluations(out):
+        if not evaluation.is_symlink():
+            leftovers += evaluation.glob(f"**/.part-*{disk.TEMPORARY}")
     for leftover in leftovers:
         leftover.unlink(missing_ok=True)

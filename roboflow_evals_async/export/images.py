@@ -1,11 +1,11 @@
 """The images of one evaluation: brought in whole, in one edition, each row once, or not called finished."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import TypeAlias
 
 import msgspec
 
-from ..core.errors import EvalsError, PaginationDriftError
+from ..core.errors import PaginationDriftError
 from ..paging.cursor import Page
 from ..paging.walk import Walk
 from ..paging.window import Drift
@@ -16,18 +16,12 @@ from .folder import Edition, Folder
 from .ledger import Ledger
 from .plan import Unit
 from .seen import Seen
-from .sinks import Sink
+from .sinks import IncompleteError, Sink
 from .tables import ImageKey, image_rows
 
 TABLE = "images"
 
 ImagesPage: TypeAlias = Page[ImagePrediction, ImagePredictionsPage]
-
-
-class IncompleteError(EvalsError):
-    """What the server sent cannot be all rows, each once."""
-
-    hint = "Export again; if it stays so, the server's data is at fault."
 
 
 def mismatch(totals: Mapping[str, int], all_total: int) -> str | None:
@@ -37,6 +31,22 @@ def mismatch(totals: Mapping[str, int], all_total: int) -> str | None:
         return None
     parts = ", ".join(f"{split} {total}" for split, total in totals.items())
     return f"The splits have {found} images ({parts}), and all splits together {all_total}."
+
+
+def strays(page: ImagesPage, split: str | None) -> set[str]:
+    """Return the other splits that a page has rows of. Rows that do not say are of the split that the page names."""
+    found: set[str | None] = {image.split for image in page.items} or {None}
+    if None in found:
+        found.add(page.reply.split)
+    return {str(other) for other in found - {split, None}}
+
+
+def marks(rows: Iterable[ImagePrediction | ImageKey]) -> list[int]:
+    """Return the hashes by which rows of one split are known again.
+
+    Rows without a name have none, even if they have an id: augmented copies share it, and would count as repeats.
+    """
+    return [hash((row.image_id, row.image_name)) for row in rows if row.image_name is not None]
 
 
 class _Opened(msgspec.Struct, frozen=True):
@@ -61,20 +71,30 @@ class Images:
     """
 
     def __init__(
-        self, client: EvalsClient, folder: Folder, ledger: Ledger, *, eval_id: str, created_at: str | None
+        self,
+        client: EvalsClient,
+        folder: Folder,
+        ledger: Ledger,
+        *,
+        eval_id: str,
+        created_at: str | None,
+        confirm: Callable[[], Awaitable[None]],
     ) -> None:
+        """`confirm` raises if the evaluation is no longer that of `created_at`."""
         self._client = client
         self._folder = folder
         self._ledger = ledger
         self._eval_id = eval_id
         self._created_at = created_at
+        self._confirm = confirm
+        self._last: Unit | None = None
         self._heads = tuple(head for head in folder.heads(eval_id) if head.table == TABLE)
 
     async def fetch(self) -> None:
         """Fetch it; what fails is noted in the ledger.
 
-        Raises what stops an export, `EvalNotDoneError`, and `PaginationDriftError` with a changed total if the
-        evaluation was run again since its other files were fetched.
+        Raises what stops an export, `EvalNotDoneError`, and what `is_rerun` knows if the evaluation was run again
+        since its other files were fetched, or while these were.
         """
         all_total = await self._all_total()
         opened: list[_Opened] = []
@@ -92,6 +112,9 @@ class Images:
             # The other table has one row an evaluation.
             others = len(self._folder.heads(self._eval_id)) - len(self._heads)
             self._ledger.expect(others + sum(totals.values()))
+        if opened:
+            held = self._folder.held(opened[-1].head)
+            self._last = [unit for unit in plan.parts(opened[-1].head, opened[-1].total) if unit not in held][-1]
         for split in opened:
             with self._ledger.failing(TABLE, split.head.split):
                 await self._fetch_split(split, Edition(split.total, all_total, self._created_at))
@@ -109,6 +132,7 @@ class Images:
         self._ledger.turn_to(unit)
         rest = self._walk(unit).pages()
         first = await anext(rest)
+        _check_split(unit, first)
         total = _known(first.total, f"of {unit.split}")
         self._check_total(unit, self._folder.total(unit.head), total)
         return _Opened(unit, total, first, rest)
@@ -145,6 +169,7 @@ class Images:
     async def _fetch_part(self, unit: Unit, pages: AsyncIterator[ImagesPage], edition: Edition, seen: Seen) -> None:
         due = plan.rows_due(unit, edition.total)
         if not due:
+            await self._confirm_last(unit)
             self._ledger.finished(self._folder.enter_empty(unit, edition))
             return
         draft, sink = self._folder.draft(unit)
@@ -158,21 +183,24 @@ class Images:
             if rows != due:
                 raise IncompleteError(f"{unit}: {rows} rows came instead of {due}.")
             sink.close()
+            await self._confirm_last(unit)
             self._ledger.finished(await self._folder.publish(draft, unit, rows, edition))
 
     def _write(self, unit: Unit, page: ImagesPage, sink: Sink, seen: Seen) -> None:
-        images = page.items
-        strays = {image.split for image in images} - {unit.split, None}
-        if strays:
-            raise IncompleteError(f"{unit}: the page from row {page.offset} has rows of {', '.join(map(str, strays))}.")
-        if repeated := seen.add([hash((image.image_id, image.image_name)) for image in images]):
+        _check_split(unit, page)
+        if repeated := seen.add(marks(page.items)):
             raise IncompleteError(f"{unit}: {repeated} rows of the page from row {page.offset} came a second time.")
-        sink.write(image_rows(unit.eval_id, str(unit.split), page.offset, images))
+        sink.write(image_rows(unit.eval_id, str(unit.split), page.offset, page.items))
 
     def _remember(self, unit: Unit, seen: Seen) -> None:
         # Rows repeated across parts are noticed even if an earlier run fetched some of them.
         for row in self._folder.read(unit, ImageKey):
-            seen.add((hash((row.image_id, row.image_name)),))
+            seen.add(marks((row,)))
+
+    async def _confirm_last(self, unit: Unit) -> None:
+        # Before the last unit has its name, and not after: until then no kill leaves rows of two runs for finished.
+        if unit == self._last:
+            await self._confirm()
 
     def _walk(self, unit: Unit) -> Walk[ImagePrediction, ImagePredictionsPage]:
         assert unit.split is not None
@@ -189,6 +217,11 @@ def _known(total: int | None, what: str) -> int:
     if total is None:
         raise IncompleteError(f"The server does not say how many images {what} there are.")
     return total
+
+
+def _check_split(unit: Unit, page: ImagesPage) -> None:
+    if others := strays(page, unit.split):
+        raise IncompleteError(f"{unit}: the page from row {page.offset} has rows of {', '.join(sorted(others))}.")
 
 
 async def _chain(first: ImagesPage, rest: AsyncIterator[ImagesPage]) -> AsyncIterator[ImagesPage]:

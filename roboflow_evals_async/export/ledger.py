@@ -15,7 +15,7 @@ from ..core.errors import (
 )
 from .disk import ExportError
 from .manifest import UnitLine
-from .plan import Unit
+from .plan import Unit, writable
 from .summary import EvalSummary, ExportProgress, ExportSummary, UnitError
 from .tables import EvalRow
 
@@ -25,9 +25,17 @@ OnProgress = Callable[[ExportProgress], object]
 FATAL = (AuthenticationError, AccessDeniedError, ConfigError, ClientStateError, ExportError)
 
 
+class RerunError(PaginationDriftError):
+    """The evaluation was run again while it was fetched."""
+
+    hint = "Export again when nobody runs it any more."
+
+
 def is_rerun(error: EvalsError) -> bool:
-    """Say whether the error shows that the evaluation was run again: its number of images changed."""
-    return isinstance(error, PaginationDriftError) and any(drift.kind == "total" for drift in error.drift or ())
+    """Say whether the error shows that the evaluation was run again: its date or its number of images changed."""
+    return isinstance(error, RerunError) or (
+        isinstance(error, PaginationDriftError) and any(drift.kind == "total" for drift in error.drift or ())
+    )
 
 
 class Ledger:
@@ -117,7 +125,7 @@ class Ledger:
     def fail(self, error: EvalsError, table: str | None = None, split: str | None = None) -> None:
         """Note a failure; with `fail_fast` it is raised."""
         self._coming = 0
-        self._failed[table, split] = UnitError(self._eval_id, table, split, type(error).__name__, str(error))
+        self._failed[table, split] = UnitError(self._eval_id, table, split, type(error).__name__, writable(str(error)))
         if self._fail_fast:
             self._raised = error
             raise error

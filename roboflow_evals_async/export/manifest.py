@@ -33,15 +33,22 @@ class Settings(msgspec.Struct, frozen=True):
     schema_version: int = SCHEMA_VERSION
     tool_version: str = __version__
 
-    def check(self, found: bytes) -> None:
-        """Compare with a folder's `_export.json`; raises `InvalidArgumentError` (field "out") if it is another."""
+    def check(self, found: bytes, *, force: bool = False) -> None:
+        """Compare with a folder's `_export.json`; raises `InvalidArgumentError` (field "out") if it is another.
+
+        By force it may be another export, but not something else, nor of a newer version: what lies beside such a file
+        is not known here.
+        """
         try:
             version = msgspec.json.decode(found, type=_Schema).schema_version
             if version > SCHEMA_VERSION:
-                raise _refused(f"it was made by a newer version of this library (schema {version})")
+                hint = "Take another folder, or update the library."
+                raise _refused(f"it was made by a newer version of this library (schema {version})", hint)
             there = msgspec.json.decode(found, type=Settings)
         except ValueError:
-            raise _refused("its _export.json cannot be read") from None
+            raise _refused("its _export.json cannot be read", "Take another folder.") from None
+        if force:
+            return
         for name in ("workspace", "tables", "split", "confidence", "format"):
             before, now = getattr(there, name), getattr(self, name)
             if before != now:
@@ -56,10 +63,8 @@ class _Schema(msgspec.Struct, frozen=True):
     schema_version: int
 
 
-def _refused(reason: str) -> InvalidArgumentError:
-    return InvalidArgumentError(
-        f"The folder holds another export: {reason}.", field="out", hint="Take another folder, or start over by force."
-    )
+def _refused(reason: str, hint: str = "Take another folder, or start over by force.") -> InvalidArgumentError:
+    return InvalidArgumentError(f"The folder holds another export: {reason}.", field="out", hint=hint)
 
 
 def _words(value: object) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec.structs import replace
 
+from ..core.errors import InvalidArgumentError
 from ..roboflow.endpoints import SPLITS, SplitName, SplitOrAll
 
 # One file holds at most so many rows. A kill loses no more than one file's work (a hundred pages), and the number is
@@ -16,6 +17,9 @@ ROWS_PER_PART = 100_000
 
 # The order in which an evaluation's tables are made.
 TABLES = ("evals", "images")
+
+# Bytes that a name may have on every usual disk.
+LONGEST_NAME = 255
 
 # Tables whose rows belong to a split, and depend on the confidence asked for.
 TABLES_BY_SPLIT = frozenset({"images"})
@@ -105,3 +109,17 @@ def path(unit: Unit, extension: str) -> PurePosixPath:
 def folder_name(name: str, value: str) -> str:
     """Return `name=value` with the value quoted, so that it is one folder."""
     return f"{name}={quote(value, safe='')}"
+
+
+def check_id(eval_id: str) -> None:
+    """Check that the evaluation can have a folder; raises `InvalidArgumentError` (field "evals")."""
+    length = len(folder_name("eval_id", eval_id))
+    if length > LONGEST_NAME:
+        raise InvalidArgumentError(
+            f"The id would make a folder name of {length} bytes, and {LONGEST_NAME} is the most.", field="evals"
+        )
+
+
+def writable(text: str) -> str:
+    """Return the text with `?` for halves of character pairs: Python knows them, no file can hold them."""
+    return text.encode(errors="replace").decode()

@@ -14,10 +14,10 @@ from ..roboflow.listing import EvalListing
 from ..roboflow.payloads import ModelEval
 from .folder import Edition, Folder, now, opened
 from .images import Images
-from .ledger import Ledger, OnProgress, is_rerun
+from .ledger import Ledger, OnProgress, RerunError, is_rerun
 from .manifest import Settings
-from .plan import TABLES, Unit
-from .sinks import FORMATS
+from .plan import TABLES, Unit, check_id, writable
+from .sinks import FORMATS, IncompleteError
 from .summary import ExportSummary
 from .tables import EvalRow, eval_row
 
@@ -41,21 +41,25 @@ async def export(
     `confidence` is a whole percent, None for each evaluation's default report. What is finished is not fetched again:
     a second call with the same ids sends no request (a client that was given no workspace asks once for it). A re-run
     of an evaluation on the server is noticed by another `created_at` or number of images, so by a call that has
-    something to fetch of it or was given listed evaluations; its files are then replaced. `force` starts over.
+    something to fetch of it or was given listed evaluations; its files are then replaced. A file that is gone or has
+    another size is fetched again; an edit that keeps the size is not noticed, for the hashes in the manifest are not
+    compared here. `force` starts over.
 
     One failed evaluation does not stop the others: see `ExportSummary.errors`, or pass `fail_fast` to have the first
     error raised. Evaluations that are not done are left out and reported, but count as failed if named by id.
     `on_progress` is called after every page, in the event loop.
 
     Raises `InvalidArgumentError` (with field "out" for a folder that holds another export, or somebody's files under
-    an export's names; other files there are left alone), `ExportError` if the disk refuses or another export is at work in the folder, and `AuthenticationError`, `AccessDeniedError` and
-    `ConfigError`, after which nothing can succeed. Whatever is raised, what was finished stays.
+    an export's names; other files there are left alone), `ExportError` if the disk refuses or another export is at work
+    in the folder, and `AuthenticationError`, `AccessDeniedError` and `ConfigError`, after which nothing can succeed.
+    Whatever is raised, what was finished stays.
     """
     _check(evals, out, tables, split, confidence, format)
+    given = None if evals is None else _targets(evals)
     ordered = tuple(table for table in TABLES if table in tables)
     settings = Settings(await client.workspace(), ordered, split, confidence, format)
     with opened(Path(out), settings, force=force) as folder:
-        targets, unreached = await _targets(client, evals)
+        targets, unreached = given or _targets(await client.evals())
         expected = {target.eval_id: _expected_rows(folder, target) for target in targets}
         ledger = Ledger(expected, on_progress, fail_fast=fail_fast)
         for target in targets:
@@ -66,8 +70,9 @@ async def export(
 def _check(
     evals: object, out: str | os.PathLike[str], tables: Sequence[str], split: str, confidence: int | None, form: str
 ) -> None:
-    if isinstance(evals, str):
-        raise InvalidArgumentError("evals is a text.", field="evals", hint="Give a list of ids.")
+    if isinstance(evals, str) or not (evals is None or isinstance(evals, Iterable)):
+        kind = "text" if isinstance(evals, str) else type(evals).__name__
+        raise InvalidArgumentError(f"evals is a {kind}.", field="evals", hint="Give a list of ids.")
     if isinstance(tables, str) or not tables:
         raise InvalidArgumentError(f"tables is {tables!r}.", field="tables", hint="Give a list of names.")
     for table in tables:
@@ -76,6 +81,8 @@ def _check(
     choice(form, "format", tuple(FORMATS))
     if confidence is not None:
         integer(confidence, "confidence", 0, 100)
+    if not os.fspath(out):
+        raise InvalidArgumentError("out is empty.", field="out", hint="Give a folder.")
     if "://" in os.fspath(out):
         raise InvalidArgumentError(f"{os.fspath(out)!r} is an address.", field="out", hint="Give a folder.")
 
@@ -87,15 +94,16 @@ class _Target(msgspec.Struct, frozen=True):
     listed: ModelEval | None = None
 
 
-async def _targets(
-    client: EvalsClient, evals: Iterable[str | ModelEval] | None
-) -> tuple[tuple[_Target, ...], tuple[str, ...]]:
+def _targets(evals: Iterable[str | ModelEval]) -> tuple[tuple[_Target, ...], tuple[str, ...]]:
     """Return each evaluation once, in the order given, and in words what a list could not reach."""
-    found = await client.evals() if evals is None else evals
-    unreached = found.unreached if isinstance(found, EvalListing) else ()
+    unreached = evals.unreached if isinstance(evals, EvalListing) else ()
     targets: dict[str, _Target] = {}
-    for entry in found:
-        target = _Target(entry) if isinstance(entry, str) else _Target(entry.eval_id, entry)
+    for entry in evals:
+        if not isinstance(entry, str | ModelEval):
+            raise InvalidArgumentError(
+                f"evals has a {type(entry).__name__}.", field="evals", hint="Give ids, or evaluations as listed."
+            )
+        target = _Target(writable(entry)) if isinstance(entry, str) else _Target(writable(entry.eval_id), entry)
         # An id that is given in both ways was named by somebody.
         if target.eval_id not in targets or target.listed is None:
             targets[target.eval_id] = target
@@ -127,9 +135,11 @@ class _Evaluation:
         self._target = target
         self._eval_id = target.eval_id
         self._known = target.listed
+        self._row: EvalRow | None = None
 
     async def bring(self) -> None:
         """Fetch what is missing and settle the account. Raises what stops an export."""
+        self._row = self._held_row()
         self._ledger.begin(self._eval_id, self._folder.all_held(self._eval_id))
         try:
             await self._attempt()
@@ -138,7 +148,8 @@ class _Evaluation:
                 self._folder.errors.settle(self._eval_id, failures, now())
             raise
         self._folder.errors.settle(self._eval_id, self._ledger.failures, now())
-        self._ledger.end(self._row())
+        # The row in the folder tells most, for lists have no metrics.
+        self._ledger.end(self._row or (eval_row(self._eval_id, self._known) if self._known is not None else None))
 
     async def _attempt(self) -> None:
         try:
@@ -152,6 +163,7 @@ class _Evaluation:
                 self._ledger.not_done()
 
     async def _fetch(self) -> None:
+        check_id(self._eval_id)
         if self._target.listed is not None:
             _check_done(self._target.listed)
         # A re-run replaces an evaluation within seconds, so beginning again once is enough; a server whose totals
@@ -169,7 +181,7 @@ class _Evaluation:
                 return
 
     async def _fetch_one_run(self) -> None:
-        """Fetch what is missing. Raises `PaginationDriftError` if what is held shows to be of another run."""
+        """Fetch what is missing. Raises what `is_rerun` knows if not all that is then held is of one run."""
         head = Unit(self._eval_id, "evals")
         self._ledger.turn_to(head)
         ev = self._known = await self._client.eval(self._eval_id)
@@ -177,9 +189,25 @@ class _Evaluation:
         if any(line.created_at != ev.created_at for line in self._folder.all_held(self._eval_id).values()):
             self._discard()
         if "evals" in self._folder.settings.tables and self._folder.missing(head):
-            await self._write(head, eval_row(self._eval_id, ev))
+            with self._ledger.failing("evals"):
+                await self._write(head, eval_row(self._eval_id, ev))
         if "images" in self._folder.settings.tables:
-            images = Images(self._client, self._folder, self._ledger, eval_id=self._eval_id, created_at=ev.created_at)
+
+            async def confirm() -> None:
+                again = await self._client.eval(self._eval_id)
+                if again.created_at != ev.created_at:
+                    dates = f"its date was {ev.created_at}, and is now {again.created_at}"
+                    raise RerunError(f"{self._eval_id} was run again while it was fetched: {dates}.")
+                _check_done(again)
+
+            images = Images(
+                self._client,
+                self._folder,
+                self._ledger,
+                eval_id=self._eval_id,
+                created_at=ev.created_at,
+                confirm=confirm,
+            )
             with self._ledger.failing("images"):
                 await images.fetch()
 
@@ -187,6 +215,7 @@ class _Evaluation:
         # Of all tables and splits: none of them may be of another run than the rest.
         for head in self._folder.heads(self._eval_id):
             self._folder.discard(head)
+        self._row = None
         self._ledger.discarded()
 
     async def _write(self, unit: Unit, row: EvalRow) -> None:
@@ -196,13 +225,15 @@ class _Evaluation:
             sink.close()
             edition = Edition(total=1, all_total=None, created_at=row.created_at)
             self._ledger.finished(await self._folder.publish(draft, unit, 1, edition))
+        self._row = row
 
-    def _row(self) -> EvalRow | None:
-        """Return what is known of the evaluation: its row in the folder tells most, for lists have no metrics."""
+    def _held_row(self) -> EvalRow | None:
+        """Return the row in the folder; None if there is none, or none that can be read, which is then removed."""
         head = Unit(self._eval_id, "evals")
-        if self._folder.held(head):
-            return next(self._folder.read(head, EvalRow))
-        return eval_row(self._eval_id, self._known) if self._known is not None else None
+        try:
+            return next(self._folder.read(head, EvalRow)) if self._folder.held(head) else None
+        except IncompleteError:
+            return None
 
 
 def _check_done(ev: ModelEval) -> None:

@@ -88,7 +88,7 @@ class ImageRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class ImageKey(msgspec.Struct, frozen=True, gc=False):
-    """The two columns that tell the rows of one split apart; augmented copies share the id, not the name."""
+    """The two columns that tell the rows of one split apart: see `images.marks`."""
 
     image_id: str | None
     image_name: str | None

@@ -116,7 +116,7 @@ class PageIterator(AsyncIterator[Page[Row, ReplyT]], Generic[Row, ReplyT]):
         cursor = self._cursor
         request = cursor.query.request(window.offset, window.limit)
         while True:
-            reply = await (self._send(request) if self._until is None else self._send(request, end=self._until))
+            reply = await self._send(request, end=self._until)
             try:
                 return cursor.accept(window, reply)
             except PaginationDriftError:

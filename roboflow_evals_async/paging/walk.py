@@ -1,7 +1,10 @@
 """The walk: a recipe that is awaited for its first page, or iterated for its rows or pages."""
 
 from collections.abc import Generator
+from contextlib import aclosing
 from typing import Any, Generic, NoReturn, TypeVar
+
+import anyio
 
 from ..core.errors import EvalsError, PaginationDriftError
 from ..core.events import Listener
@@ -9,7 +12,6 @@ from ..core.request import integer
 from .cursor import Cursor, Page, PageQuery, Plan
 from .iterate import Fetch, PageIterator, RowIterator, Send
 from .prefetch import AdaptiveWindow, Prefetch
-from .window import Window
 
 Row = TypeVar("Row")
 ReplyT = TypeVar("ReplyT")
@@ -33,9 +35,8 @@ class Walk(Generic[Row, ReplyT]):
         query: PageQuery[Row, ReplyT],
         plan: Plan,
         send: Send,
+        fetch: Fetch,
         on_event: Listener | None = None,
-        *,
-        fetch: Fetch | None = None,
         deadline: float | None = None,
     ) -> None:
         self._query = query
@@ -52,12 +53,16 @@ class Walk(Generic[Row, ReplyT]):
         return self._first().__await__()
 
     async def _first(self) -> Page[Row, ReplyT]:
-        async for page in self.pages():
-            return page
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                return page
         # Nothing was asked for (max_items=0, or a checkpoint at the end): the first page still tells the total.
-        window = Window(self._plan.start, self._plan.page_size)
-        reply = await self._send(self._query.request(window.offset, window.limit))
-        return Page((), window.offset, self._query.facts(reply).total, reply)
+        reply = await self._ask(self._plan.start, self._plan.page_size)
+        return Page((), self._plan.start, self._query.facts(reply).total, reply)
+
+    async def _ask(self, offset: int, limit: int) -> ReplyT:
+        end = None if self._deadline is None else anyio.current_time() + self._deadline
+        return await self._send(self._query.request(offset, limit), end=end)
 
     def __aiter__(self) -> RowIterator[Row, ReplyT]:
         cursor = Cursor(self._query, self._plan)
@@ -74,7 +79,6 @@ class Walk(Generic[Row, ReplyT]):
         window begins small and grows only while a page takes no longer for it; `adaptive=False` fixes it. Leaving the
         block, in whatever way, ends what is under way.
         """
-        assert self._fetch is not None
         return Prefetch(
             Cursor(self._query, self._plan),
             self._send,
@@ -109,7 +113,7 @@ class Walk(Generic[Row, ReplyT]):
 
     async def total(self) -> int | None:
         """Return the server's number of rows for this query, by one small request; None if it does not say."""
-        return self._query.facts(await self._send(self._query.request(0, 1))).total
+        return self._query.facts(await self._ask(0, 1)).total
 
     def _misused(self, *_: object) -> NoReturn:
         raise TypeError(

@@ -102,7 +102,8 @@ class Repeats(Generic[Row]):
 
     Up to `_HELD` rows are remembered: all of a small walk, which is then exact, and every nth row of each page of a
     large one. The first n rows of a page are also held against the last n of the page before, so that rows that move
-    across the seam of two pages are noticed however many they are, and a page that is handed out again always is.
+    across the seam of two pages are noticed however many they are, and a page that is handed out again always is. A row
+    whose key is None cannot be told from others, and counts as new.
     """
 
     def __init__(self, key: Callable[[Row], Hashable]) -> None:
@@ -117,12 +118,16 @@ class Repeats(Generic[Row]):
         `total` is the number of rows of the whole walk, None if it is not known.
         """
         stride = max(1, (total or 0) // _HELD)
-        sample = rows[::stride]
-        keys = set(map(self._key, sample))
-        looked_at = keys.union(map(self._key, rows[:stride]))
-        self._judged = keys, set(map(self._key, rows[-stride:]))
+        sample = self._keys(rows[::stride])
+        keys = set(sample)
+        looked_at = keys.union(self._keys(rows[:stride]))
+        self._judged = keys, set(self._keys(rows[-stride:]))
         again = looked_at & self._held
         return len(sample) - len(keys) + len(again) + len((looked_at - again) & self._tail)
+
+    def _keys(self, rows: Sequence[Row]) -> list[Hashable]:
+        keys = list(map(self._key, rows))
+        return keys if None not in keys else [key for key in keys if key is not None]
 
     def keep(self) -> None:
         """Remember the rows last counted: their page was accepted."""

@@ -13,7 +13,7 @@ from ..core.fanout import FanOut, Ids
 from ..core.gate import Gate
 from ..core.key import KeyProvider
 from ..core.options import DEFAULT_MAX_BODY, DEFAULT_TIMEOUT, Options
-from ..core.request import Request, segment
+from ..core.request import Request, seconds, segment
 from ..core.session import Session
 from ..paging.checkpoint import Checkpoint
 from ..paging.cursor import OnDrift, plan_walk
@@ -107,16 +107,21 @@ class EvalsClient(Client):
 
     async def workspace(self) -> str:
         """Return the workspace's slug; if none was configured, the server is asked, once, whose key this is."""
-        place = self._place
-        async with place.asking:
-            if place.slug is not None:
-                return place.slug
-            info = await self._session.send(endpoints.key_info(), self._options)
-            return place.settle(info.workspace)
+        return await self._found(self._until(None))
 
-    async def _placed(self, request: Request[T]) -> Request[T]:
+    async def _found(self, end: float | None) -> str:
+        place = self._place
+        with anyio.CancelScope(deadline=float("inf") if end is None else end):
+            async with place.asking:
+                if place.slug is not None:
+                    return place.slug
+                info = await self._session.send(endpoints.key_info(), self._options, end=end)
+                return place.settle(info.workspace)
+        raise DeadlineExceededError("The key's workspace: not found when the deadline passed.")
+
+    async def _placed(self, request: Request[T], end: float | None) -> Request[T]:
         if self._place.slug is None:
-            await self.workspace()
+            await self._found(end)
         return request.within(self._place.path)
 
     async def evals(
@@ -196,17 +201,21 @@ class EvalsClient(Client):
         """
         query = endpoints.image_predictions(eval_id, split=split, confidence=confidence)
         plan = plan_walk(query, page_size=page_size, start=start, max_items=max_items, on_drift=on_drift, resume=resume)
-        return Walk(query, plan, self.send, self._session.on_event, fetch=self.fetch, deadline=deadline)
+        if deadline is not None:
+            seconds(deadline, "deadline")
+        return Walk(query, plan, self.send, self.fetch, self._session.on_event, deadline)
 
     async def wait_done(self, eval_id: str, *, timeout: float | None = None) -> ModelEval:
         """Wait until an evaluation is done, and return it. First polls are a second apart, later ones half a minute.
 
         Raises `EvalFailedError` as soon as it has failed, `DeadlineExceededError` after `timeout` seconds (None: waits
-        as long as it takes). An evaluation that is done is returned even if a panel is missing: that panel then raises
+        as long as it takes). With a timeout, polls that fail for now (see "Retries" in the README) are polls in vain.
+        An evaluation that is done is returned even if a panel is missing: that panel then raises
         `EvalNotDoneError`, and no waiting would bring it.
         """
-        with anyio.CancelScope(deadline=float("inf") if timeout is None else anyio.current_time() + timeout):
-            return await many.wait_done(self, eval_id, self._session.on_event)
+        patience = float("inf") if timeout is None else seconds(timeout, "timeout")
+        with anyio.CancelScope(deadline=anyio.current_time() + patience):
+            return await many.wait_done(self, eval_id, self._session.on_event, patient=timeout is not None)
         raise DeadlineExceededError(f"evaluation {eval_id!r} was not done within {timeout:g} s.")
 
     async def snapshot(self, eval_id: str, *, split: SplitName = "test", confidence: int | None = None) -> Snapshot:

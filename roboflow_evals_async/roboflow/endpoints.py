@@ -145,7 +145,7 @@ def image_predictions(
         request=request,
         rows=attrgetter("images"),
         facts=_page_facts,
-        key=attrgetter("image_id", "image_name", "split"),
+        key=_image_key,
         # Eight bytes tell queries apart; the text stays short enough to copy.
         fingerprint=sha256(repr((first.path, split, percent)).encode()).hexdigest()[:16],
         asked=first.asked,
@@ -161,6 +161,13 @@ def compare(*, project: str, version: int | str, frontier_metric: str | None = N
         choice(frontier_metric, "frontier_metric", FRONTIER_METRICS)
     parameters = query(project=project, version=version, frontierMetric=frontier_metric)
     return Request("/model-evals/compare", _COMPARISON, parameters, f"the comparison of {project!r} {version}")
+
+
+def _image_key(image: ImagePrediction) -> tuple[str | None, ...] | None:
+    # Augmented copies share the source's id, and differ in name; a row with neither could be any.
+    if image.image_id is None and image.image_name is None:
+        return None
+    return image.image_id, image.image_name, image.split
 
 
 def _page_facts(page: ImagePredictionsPage) -> Facts:

@@ -13,6 +13,7 @@ from ..core.errors import EvalFailedError, EvalsError
 from ..core.events import Listener, Polled
 from ..core.fanout import Emit, FanOut, Ids
 from ..core.request import Request, choice
+from ..core.retry import is_retryable
 from ..core.tasks import gather
 from ..paging.cursor import Page
 from ..paging.walk import Walk
@@ -154,17 +155,25 @@ def walk_all(ids: Ids, walk: MakeWalk, *, max_evals: int) -> FanOut[WalkedPage]:
     return FanOut(ids, work, at_once=max_evals)
 
 
-async def wait_done(client: Client, eval_id: str, tell: Listener | None) -> ModelEval:
-    """Ask for the evaluation until it is done. Raises `EvalFailedError` as soon as it has failed."""
+async def wait_done(client: Client, eval_id: str, tell: Listener | None, *, patient: bool) -> ModelEval:
+    """Ask for the evaluation until it is done. Raises `EvalFailedError` as soon as it has failed.
+
+    If `patient`, polls that another try may mend do not end the waiting: the caller's clock will.
+    """
     pause, begun = _FIRST_POLL, anyio.current_time()
     while True:
-        ev = await client.send(endpoints.eval_(eval_id))
-        if tell is not None:
-            tell(Polled(eval_id, ev.status, anyio.current_time() - begun))
-        if ev.status == "done":
-            return ev
-        if ev.status == "failed":
-            raise EvalFailedError(f"evaluation {eval_id!r} has failed.", status=200)
-        # A status that is not known yet may be a step on the way: only the caller's patience ends the waiting.
+        try:
+            ev = await client.send(endpoints.eval_(eval_id))
+        except EvalsError as error:
+            if not (patient and is_retryable(error)):
+                raise
+        else:
+            if tell is not None:
+                tell(Polled(eval_id, ev.status, anyio.current_time() - begun))
+            if ev.status == "done":
+                return ev
+            if ev.status == "failed":
+                raise EvalFailedError(f"evaluation {eval_id!r} has failed.", status=200)
+            # A status that is not known yet may be a step on the way: only the caller's patience ends the waiting.
         await anyio.sleep(pause)
         pause = min(_LONGEST_POLL, pause * _POLL_GROWTH)

@@ -211,24 +211,23 @@ async def test_nothing_is_built_when_nobody_listens(
     assert events_module.place.get() == (0, 0)
 
 
-async def test_what_a_listener_raises_in_a_read_ahead_comes_out_plain(server: StandIn, connect: Any) -> None:
+@pytest.mark.parametrize("ahead", [False, True], ids=["sequential", "read ahead"])
+async def test_a_listener_that_fails_costs_no_page(
+    ahead: bool, server: StandIn, connect: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     def listener(event: Event) -> None:
-        if isinstance(event, AttemptFinished) and event.id > first.id + 2:
-            raise LookupError
+        raise LookupError(type(event).__name__)
 
-    seen: list[Any] = []
-    await connect(on_event=seen.append).eval(EVAL)
-    first = seen[0]
-    client = connect(on_event=listener)
-
-    async def read() -> None:
-        async with client.image_predictions(EVAL, page_size=5).prefetch(3) as rows:
-            async for _ in rows:
-                pass
-
-    with pytest.raises(LookupError):
-        await read()
-    assert client._session.gate.in_use == 0
+    walk = connect(on_event=listener).image_predictions(EVAL, page_size=5)
+    expected = [image.image_name for image in await connect().image_predictions(EVAL).collect()]
+    if ahead:
+        async with walk.prefetch(3) as rows:
+            assert [image.image_name async for image in rows] == expected
+    else:
+        assert [image.image_name async for image in walk] == expected
+    assert {"AttemptStarted", "AttemptFinished", "PageReady", "WalkDone"} <= {
+        record.getMessage().split()[-1] for record in caplog.records
+    }
 
 
 async def test_the_log_joins_the_lines_of_an_attempt(

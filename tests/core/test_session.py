@@ -519,14 +519,6 @@ async def test_a_listener_hears_each_step(server: StandIn, connect: Any, ask: An
     assert 0 < events[-1].seconds < 10
 
 
-async def test_what_a_listener_raises_goes_to_the_caller(connect: Any, ask: Any) -> None:
-    def listener(event: Event) -> None:
-        raise LookupError(type(event).__name__)
-
-    with pytest.raises(LookupError, match="AttemptStarted"):
-        await ask(connect(on_event=listener))
-
-
 async def test_trace_configs_reach_aiohttp(connect: Any, ask: Any) -> None:
     seen: list[str] = []
 

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from roboflow_evals_async import EvalsClient, InvalidArgumentError
 from roboflow_evals_async.export import ExportProgress, export
+from roboflow_evals_async.roboflow.listing import EvalListing
 from roboflow_evals_async.testing import StandIn, World
 
 Served = tuple[StandIn, EvalsClient]
@@ -188,7 +190,8 @@ async def test_requests_of_an_evaluation(served: Served, tmp_path: Path) -> None
     stand_in, client = served
     await export(client, ["alpha"], tmp_path)
     asked = [(request.query.get("split"), request.query.get("limit")) for request in stand_in.requests]
-    assert asked == [(None, None), ("all", "1"), ("train", "1000"), ("valid", "1000"), ("test", "1000")]
+    images = [("all", "1"), ("train", "1000"), ("valid", "1000"), ("test", "1000")]
+    assert asked == [(None, None), *images, (None, None)]  # at the end, whether it still is the same run
 
 
 async def test_parts(
@@ -271,6 +274,23 @@ async def test_odd_ids_stay_in_their_folders(serve: Any, tmp_path: Path, look: A
     }
 
 
+@pytest.mark.parametrize("bad", ["x" * 260, "ü" * 42, "cut\ud83d"])
+async def test_an_id_that_cannot_be_a_name_fails_alone(served: Served, tmp_path: Path, look: Any, bad: str) -> None:
+    _, client = served
+    summary = await export(client, [bad, "alpha"], tmp_path)
+    assert [(error.table, summary.rows) for error in summary.errors] == [(None, 11)]
+    assert json.loads(msgspec.json.encode(summary))["units_failed"] == 1
+    (line,) = look.lines(tmp_path / "_errors.jsonl")
+    assert line["eval_id"] == bad.replace("\ud83d", "?")
+
+
+async def test_a_list_that_is_not_complete_is_no_complete_export(served: Served, tmp_path: Path) -> None:
+    _, client = served
+    listing = EvalListing((await client.evals(status="done")).evals, complete=False, unreached=("others",))
+    summary = await export(client, listing, tmp_path)
+    assert (summary.errors, summary.unreached, summary.complete) == ((), ("others",), False)
+
+
 @pytest.mark.parametrize(
     ("field", "arguments"),
     [
@@ -281,6 +301,9 @@ async def test_odd_ids_stay_in_their_folders(serve: Any, tmp_path: Path, look: A
         ("confidence", {"confidence": 101}),
         ("format", {"format": "xls"}),
         ("evals", {"evals": "alpha"}),
+        ("evals", {"evals": 1}),
+        ("evals", {"evals": ["alpha", 1]}),
+        ("out", {"out": ""}),
         ("out", {"out": "s3://bucket/x"}),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from roboflow_evals_async import (
     AccessDeniedError,
@@ -17,8 +18,8 @@ from roboflow_evals_async import (
     EvalsClient,
     ServerError,
 )
-from roboflow_evals_async.export import ExportProgress, export
-from roboflow_evals_async.testing import Fault, RecordedRequest, StandIn, World
+from roboflow_evals_async.export import ExportProgress, export, tables
+from roboflow_evals_async.testing import EvaluationSpec, Fault, RecordedRequest, StandIn, World
 
 Served = tuple[StandIn, EvalsClient]
 IDS = ("alpha", "beta", "gamma")
@@ -202,11 +203,75 @@ async def test_a_server_without_totals_fails(served: Served, tmp_path: Path) -> 
 
 async def test_rows_of_another_split_fail(served: Served, tmp_path: Path) -> None:
     stand_in, client = served
-    stray = Fault.rewritten(lambda body: body.replace(b'"split":"test"', b'"split":"train"'))
+    # In the rows alone: what the page says of itself comes before them.
+    stray = Fault.rewritten(lambda body: re.sub(rb'("imageName":"[^"]*","split":)"test"', rb'\1"train"', body))
     stand_in.faults.always(images_of("alpha", "test"), stray)
     summary = await export(client, ["alpha"], tmp_path)
     assert [(error.split, error.error) for error in summary.errors] == [("test", "IncompleteError")]
     assert "rows of train" in summary.errors[0].message
+
+
+async def test_pages_of_another_split_fail(served: Served, tmp_path: Path, look: Any) -> None:
+    """Their rows say nothing, and the page says that it is of train."""
+    stand_in, client = served
+
+    def silent(body: bytes) -> bytes:
+        return re.sub(rb'("imageName":"[^"]*",)"split":"test",', rb"\1", body).replace(b':"test"', b':"train"')
+
+    stand_in.faults.always(images_of("alpha", "test"), Fault.rewritten(silent))
+    summary = await export(client, ["alpha"], tmp_path)
+    assert [error.split for error in summary.errors] == ["test"]
+    assert "train" in summary.errors[0].message
+    assert "split=test" not in look.names(tmp_path / "images/eval_id=alpha")
+
+
+@pytest.mark.parametrize("nameless", [rb'"imageId":null,"imageName":null', rb'"imageId":"same","imageName":null'])
+async def test_rows_without_a_name_are_exported(
+    served: Served, tmp_path: Path, look: Any, small_parts: Callable[[int], None], nameless: bytes
+) -> None:
+    stand_in, client = served
+    small_parts(5)
+
+    def rewrite(body: bytes) -> bytes:
+        # One row of each page.
+        return re.sub(rb'"imageId":"[^"]*","imageName":"[^"]*"', nameless, body, count=1)
+
+    stand_in.faults.always(images_of("beta", "test"), Fault.rewritten(rewrite))
+    summary = await export(client, ["beta"], tmp_path)
+    assert (summary.errors, summary.rows) == ((), 13)
+    # Again with what an earlier call left.
+    (tmp_path / "images/eval_id=beta/split=test/part-00002.jsonl").unlink()
+    assert (await export(client, ["beta"], tmp_path)).complete
+
+
+async def test_a_row_that_cannot_be_written_fails_its_unit_alone(
+    served: Served, tmp_path: Path, look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of a character pair, put behind the decoder: that replaces what it finds."""
+
+    def cut_image(eval_id: str, split: str, position: int, images: Any) -> list[tables.ImageRow]:
+        rows = tables.image_rows(eval_id, split, position, images)
+        if (eval_id, split) == ("alpha", "train"):
+            rows[3] = replace(rows[3], image_name="cut\ud83d")
+        return rows
+
+    def cut_eval(eval_id: str, ev: Any) -> tables.EvalRow:
+        row = tables.eval_row(eval_id, ev)
+        return replace(row, project="cut\ud83d") if eval_id == "gamma" else row
+
+    _, client = served
+    with monkeypatch.context() as patch:
+        patch.setattr("roboflow_evals_async.export.images.image_rows", cut_image)
+        patch.setattr("roboflow_evals_async.export.run.eval_row", cut_eval)
+        summary = await export(client, ["alpha", "gamma"], tmp_path)
+    assert [(error.eval_id, error.table, error.split, error.error) for error in summary.errors] == [
+        ("alpha", "images", "train", "IncompleteError"),
+        ("gamma", "evals", None, "IncompleteError"),
+    ]
+    assert "its row 3 cannot be written" in summary.errors[0].message
+    assert (summary.rows, summary.units_done) == (1 + 5 + 10, 6)
+    assert not any(name.endswith(".tmp") for name in look.files(tmp_path))
+    assert (await export(client, ["alpha", "gamma"], tmp_path)).complete
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
@@ -271,6 +336,84 @@ async def test_a_total_that_changes_on_the_way_begins_the_evaluation_again(
         stand_in.world = after
         await export(client, ["a"], tmp_path / "plain")
         assert look.data_files(tmp_path / "moved") == look.data_files(tmp_path / "plain")
+
+
+def re_run(*, test: int = 2500) -> tuple[World, World]:
+    """An evaluation, and the same run again: the same images, other figures and another date."""
+    made = (("2026-01-01T00:00:00.000Z", 0.9), ("2026-01-02T00:00:00.000Z", 0.3))
+    before, after = (
+        World(
+            evaluations=[
+                EvaluationSpec(
+                    eval_id="a", images={"train": 5, "test": test}, block_size=200, created_at=created_at, skill=skill
+                )
+            ]
+        )
+        for created_at, skill in made
+    )
+    return before, after
+
+
+@pytest.mark.parametrize("rows_per_part", [1000, 2000, 9000])
+@pytest.mark.parametrize(("split", "offset", "test"), [("train", 0, 2500), ("test", 1000, 2500), ("test", 0, 0)])
+async def test_a_re_run_on_the_way_that_changes_no_total_begins_the_evaluation_again(
+    serve: Any,
+    tmp_path: Path,
+    look: Any,
+    small_parts: Callable[[int], None],
+    rows_per_part: int,
+    split: str,
+    offset: int,
+    test: int,
+) -> None:
+    """The last unit is of many pages, of one, or empty."""
+    small_parts(rows_per_part)
+    before, after = re_run(test=test)
+    async with serve(before) as (stand_in, client):
+
+        def turn(body: bytes) -> bytes:
+            stand_in.world = after
+            return body
+
+        stand_in.faults.script(images_of("a", split, offset), Fault.rewritten(turn))
+        assert (await export(client, ["a"], tmp_path / "moved")).complete
+        assert {line["created_at"] for line in look.lines(tmp_path / "moved/evals/eval_id=a/part-00000.jsonl")} == {
+            "2026-01-02T00:00:00.000Z"
+        }
+        await export(client, ["a"], tmp_path / "plain")
+        assert look.data_files(tmp_path / "moved") == look.data_files(tmp_path / "plain")
+        stand_in.requests.clear()
+        assert (await export(client, ["a"], tmp_path / "moved")).fetched_nothing
+        assert stand_in.requests == []
+
+
+async def test_an_evaluation_that_is_run_again_all_the_time_fails(serve: Any, tmp_path: Path, look: Any) -> None:
+    before, after = re_run(test=20)
+    async with serve(before) as (stand_in, client):
+
+        def turn(body: bytes) -> bytes:
+            stand_in.world = after if stand_in.world is before else before
+            return body
+
+        stand_in.faults.always(images_of("a", "test"), Fault.rewritten(turn))
+        summary = await export(client, ["a"], tmp_path)
+        assert [(error.table, error.split, error.error) for error in summary.errors] == [("images", None, "RerunError")]
+        assert "its date was 2026-01-02T00:00:00.000Z, and is now 2026-01-01" in summary.errors[0].message
+        assert look.data_files(tmp_path) == {}
+        stand_in.faults.clear()
+        assert (await export(client, ["a"], tmp_path)).complete
+
+
+async def test_the_last_unit_waits_for_the_word_that_it_is_the_same_run(served: Served, tmp_path: Path) -> None:
+    stand_in, client = served
+    evaluation = Fault.rewritten(lambda body: body.replace(b'"status":"done"', b'"status":"running"'))
+    for fault, error in ((Fault.server_error(500), "ServerError"), (evaluation, "EvalNotDoneError")):
+        stand_in.faults.script(lambda request: request.path.endswith("/alpha"), None, fault)
+        summary = await export(client, ["alpha"], tmp_path)
+        assert [error.error for error in summary.errors] == [error]
+        assert not (tmp_path / "images/eval_id=alpha/split=test/part-00000.jsonl").exists()
+    summary = await export(client, ["alpha"], tmp_path)
+    assert (summary.complete, summary.units_done) == (True, 1)
 
 
 async def test_a_total_that_goes_on_changing_fails(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from roboflow_evals_async import EvalsClient, InvalidArgumentError
 from roboflow_evals_async.export import ExportError, disk, export
-from roboflow_evals_async.testing import StandIn
+from roboflow_evals_async.testing import StandIn, World
 
 Served = tuple[StandIn, EvalsClient]
 IDS = ("alpha", "beta", "gamma")
@@ -72,6 +73,40 @@ async def test_somebody_elses_data_is_never_overwritten(
         await export(client, IDS, tmp_path, force=force)
     assert refused.value.field == "out"
     assert list(look.files(tmp_path)) == [name]
+
+
+@pytest.mark.parametrize("found", ['{"other":"tool"}', "{", '{"schema_version":99}'])
+async def test_force_clears_nothing_but_an_export(served: Served, tmp_path: Path, look: Any, found: str) -> None:
+    _, client = served
+    put(tmp_path / "_export.json", found)
+    put(tmp_path / "images/eval_id=x/mine.txt")
+    before = look.files(tmp_path)
+    with pytest.raises(InvalidArgumentError) as refused:
+        await export(client, IDS, tmp_path, force=True)
+    assert refused.value.field == "out"
+    assert "force" not in str(refused.value)
+    assert look.files(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["images", "images/eval_id=alpha", "evals/eval_id=other"])
+async def test_nothing_behind_a_link_is_removed(served: Served, tmp_path: Path, look: Any, name: str) -> None:
+    _, client = served
+    out, link = tmp_path / "out", tmp_path / "out" / name
+    await export(client, IDS, out)
+    mine = tmp_path / "mine"
+    put(mine / "eval_id=beta/split=test/part-00000.jsonl")
+    put(mine / "eval_id=beta/split=test/.part-00000.jsonl.tmp")
+    put(mine / "split=test/.part-00000.jsonl.tmp")
+    if link.exists():
+        link.rename(tmp_path / "moved")
+    link.symlink_to(mine)
+    before = look.files(tmp_path)
+    with pytest.raises(InvalidArgumentError, match="is a link") as refused:
+        await export(client, IDS, out, force=True)
+    assert refused.value.field == "out"
+    assert look.files(tmp_path) == before
+    await export(client, [], out)  # clears drafts up
+    assert look.files(tmp_path) == before
 
 
 async def test_a_folder_with_other_things_is_taken(served: Served, tmp_path: Path, look: Any) -> None:
@@ -193,15 +228,52 @@ async def test_a_file_in_the_place_of_the_folder(served: Served, tmp_path: Path)
     assert _text(taken) == "mine"
 
 
-async def test_a_file_that_was_changed_by_hand(served: Served, tmp_path: Path) -> None:
+async def test_a_row_that_was_damaged_is_fetched_again(served: Served, tmp_path: Path, look: Any) -> None:
     _, client = served
-    await export(client, ["alpha"], tmp_path)
+    first = await export(client, IDS, tmp_path)
+    before = look.data_files(tmp_path)
     row = tmp_path / "evals/eval_id=alpha/part-00000.jsonl"
     put(row, "x" * len(_text(row)))
-    with pytest.raises(ExportError, match="was changed and cannot be read"):
-        await export(client, ["alpha"], tmp_path)
-    _remove(row)
-    assert (await export(client, ["alpha"], tmp_path)).complete
+    summary = await export(client, IDS, tmp_path)
+    assert (summary.complete, summary.units_done) == (True, 1)
+    assert [one.map50 for one in summary.per_eval] == [one.map50 for one in first.per_eval]
+    assert look.data_files(tmp_path) == before
+
+
+async def test_a_part_that_was_damaged_fails_alone_and_is_then_fetched_again(
+    served: Served, tmp_path: Path, look: Any, small_parts: Any
+) -> None:
+    """It is read only if another part of its split is missing."""
+    _, client = served
+    small_parts(5)
+    await export(client, IDS, tmp_path)
+    before = look.data_files(tmp_path)
+    folder = tmp_path / "images/eval_id=beta/split=test"
+    put(folder / "part-00000.jsonl", "x" * len(_text(folder / "part-00000.jsonl")))
+    _remove(folder / "part-00001.jsonl")
+    summary = await export(client, IDS, tmp_path)
+    assert [(error.eval_id, error.split, error.error) for error in summary.errors] == [
+        ("beta", "test", "IncompleteError")
+    ]
+    assert "part-00000.jsonl was changed and cannot be read. Export again." in summary.errors[0].message
+    assert (await export(client, IDS, tmp_path)).complete
+    assert look.data_files(tmp_path) == before
+
+
+async def test_a_path_that_is_too_long_fails_alone(serve: Any, tmp_path: Path, look: Any) -> None:
+    long = "y" * 230
+    async with serve(World(evaluations=[look.spec("alpha"), look.spec(long)])) as (_, client):
+        with pytest.raises(InvalidArgumentError, match="too long") as refused:
+            await export(client, ["alpha"], tmp_path / ("x" * 300))
+        assert refused.value.field == "out"
+        # Alpha's longest path fits in with less than 101 bytes to spare, which the other's name does not.
+        out, longest = tmp_path, os.pathconf(tmp_path, "PC_PATH_MAX") - 1
+        while len(f"{out}/images/eval_id=alpha/split=train/.part-00000.jsonl.tmp") + 101 <= longest:
+            out /= "x" * 100
+        for units_done in (4, 0):
+            summary = await export(client, [long, "alpha"], out)
+            assert {(error.eval_id, error.error) for error in summary.errors} == {(long, "InvalidArgumentError")}
+            assert (summary.units_done, summary.rows) == (units_done, 11)
 
 
 def _text(path: Path) -> str:

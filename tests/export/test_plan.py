@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roboflow_evals_async import InvalidArgumentError
 from roboflow_evals_async.export import plan
-from roboflow_evals_async.export.images import mismatch
+from roboflow_evals_async.export.images import ImagesPage, marks, mismatch, strays
 from roboflow_evals_async.export.plan import ROWS_PER_PART, Unit
 from roboflow_evals_async.export.seen import Seen
+from roboflow_evals_async.export.tables import ImageKey
+from roboflow_evals_async.paging.cursor import Page
+from roboflow_evals_async.roboflow.payloads import ImagePrediction, ImagePredictionsPage, Split
 
 TOTALS = st.one_of(
     st.integers(0, 3), st.integers(0, 12 * ROWS_PER_PART), st.sampled_from([ROWS_PER_PART + d for d in (-1, 0, 1)])
@@ -92,6 +96,51 @@ def test_what_was_seen(pages: list[list[int]]) -> None:
     for page in pages:
         assert seen.add(page) == len(page) - len(set(page) - real)
         real |= set(page)
+
+
+@pytest.mark.parametrize(
+    ("eval_id", "fits"), [("x" * 247, True), ("x" * 248, False), ("ü" * 41, True), ("ü" * 42, False)]
+)
+def test_an_id_must_fit_into_a_name(eval_id: str, fits: bool) -> None:
+    assert (len(plan.path(Unit(eval_id, "evals"), "jsonl").parts[1]) <= 255) == fits
+    if fits:
+        plan.check_id(eval_id)
+    else:
+        with pytest.raises(InvalidArgumentError) as refused:
+            plan.check_id(eval_id)
+        assert refused.value.field == "evals"
+
+
+def page_of(echo: str | None, *splits: Split | None) -> ImagesPage:
+    images = tuple(ImagePrediction(image_id="i", image_name="n", split=split) for split in splits)
+    return Page(images, 0, len(images), ImagePredictionsPage(split=echo, images=images))
+
+
+@pytest.mark.parametrize(
+    ("echo", "splits", "other"),
+    [
+        ("test", [Split.TEST, None], set()),
+        (None, [Split.TEST, None], set()),
+        (None, [], set()),
+        ("train", [None], {"train"}),
+        ("train", [Split.TEST, None], {"train"}),
+        ("train", [], {"train"}),
+        ("test", [Split.TEST, Split.VALID], {"valid"}),
+        ("all", [Split.TEST], set()),
+    ],
+)
+def test_rows_that_do_not_tell_their_split_are_of_the_page_s(
+    echo: str | None, splits: list[Split | None], other: set[str]
+) -> None:
+    assert strays(page_of(echo, *splits), "test") == other
+
+
+def test_rows_without_a_name_are_no_repeats() -> None:
+    seen = Seen()
+    named = [ImageKey("i", "a"), ImageKey("i", "b"), ImageKey(None, "a")]
+    assert seen.add(marks([*named, ImageKey("i", None), ImageKey("i", None), ImageKey(None, None)])) == 0
+    assert seen.add(marks([ImageKey("i", None), ImageKey(None, None)])) == 0
+    assert seen.add(marks(named)) == 3
 
 
 def test_many_seen() -> None:

@@ -72,7 +72,12 @@ class Server:
         """Return a walk over the rows; options as for `plan_walk`."""
         arguments = {"page_size": 10, "start": 0, "max_items": None, "on_drift": "raise", "resume": None, **options}
         pages = rows_query(name)
-        return Walk(pages, plan_walk(pages, **arguments), self.send, on_event=on_event)
+        return Walk(pages, plan_walk(pages, **arguments), self.send, no_fetch, on_event)
+
+
+async def no_fetch(*_: Any, **__: Any) -> bytes:
+    """Fail the test: a sequential walk fetches no bytes."""
+    raise AssertionError
 
 
 def rows_query(name: str = "the rows") -> PageQuery[int, Served]:

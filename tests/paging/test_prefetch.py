@@ -73,7 +73,7 @@ class AheadServer(Server):
         """Return a walk over the rows; options as for `plan_walk`."""
         arguments = {"page_size": 10, "start": 0, "max_items": None, "on_drift": "raise", "resume": None, **options}
         pages = rows_query(name)
-        return Walk(pages, plan_walk(pages, **arguments), self.send, on_event=on_event, fetch=self.fetch)
+        return Walk(pages, plan_walk(pages, **arguments), self.send, self.fetch, on_event)
 
 
 async def read(walk: Walk[int, Served], pages: int = 4, *, adaptive: bool = False) -> list[int]:

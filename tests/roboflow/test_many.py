@@ -21,7 +21,7 @@ from roboflow_evals_async.core.errors import (
     ReportNotFoundError,
     ServerError,
 )
-from roboflow_evals_async.core.events import AttemptFinished, Polled
+from roboflow_evals_async.core.events import Polled
 from roboflow_evals_async.roboflow.many import PANELS
 from roboflow_evals_async.testing import EvaluationSpec, Fault, StandIn, World
 
@@ -127,6 +127,35 @@ async def test_waiting_has_an_end(stall: bool, server: StandIn, connect: Any) ->
     with anyio.move_on_after(0.05) as scope:
         await connect().wait_done(RUNNING)
     assert scope.cancelled_caught
+
+
+async def test_an_outage_does_not_end_a_waiting_that_has_an_end(
+    server: StandIn, connect: Any, waits: list[float]
+) -> None:
+    trouble = [Fault.server_error(503)] * 3
+    server.faults.script(DONE[0], *trouble)
+    assert (await connect(max_attempts=1).wait_done(DONE[0], timeout=60)).status == "done"
+    server.faults.script(DONE[0], *trouble)
+    with pytest.raises(ServerError):
+        await connect(max_attempts=1).wait_done(DONE[0])
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), "5"])
+async def test_a_time_that_is_none_is_refused(wrong: Any, connect: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="timeout"):
+        await connect().wait_done(DONE[0], timeout=wrong)
+    with pytest.raises(InvalidArgumentError, match="deadline"):
+        connect().image_predictions(DONE[0], deadline=wrong)
+
+
+async def test_the_deadline_covers_the_question_for_the_workspace() -> None:
+    async with StandIn(WORLD, latency=0.3) as slow:
+        for call in (lambda c: c.workspace(), lambda c: c.eval(DONE[0]), lambda c: c.evals()):
+            async with EvalsClient(api_key=slow.api_key, base_url=slow.url, deadline=0.1) as client:
+                begun = anyio.current_time()
+                with pytest.raises(DeadlineExceededError):
+                    await call(client)
+                assert anyio.current_time() - begun < 0.3
 
 
 async def test_waiting_for_what_does_not_exist_is_no_waiting(connect: Any, waits: list[float]) -> None:
@@ -236,24 +265,6 @@ async def test_no_more_evaluations_at_a_time_than_asked_for(server: StandIn, con
     async with client.fetch_all(DONE, max_evals=2) as results:
         assert len([result async for result in results]) == len(DONE) * len(PANELS)
     assert most == 2
-
-
-async def test_a_listener_that_fails_comes_out_plain(connect: Any) -> None:
-    def listener(event: Any) -> None:
-        if isinstance(event, AttemptFinished):
-            raise LookupError
-
-    async def read(block: Any) -> None:
-        async with block as results:
-            async for _ in results:
-                pass
-
-    client = connect(on_event=listener)
-    for block in (client.fetch_all(DONE), client.walk_all(DONE)):
-        with pytest.raises(LookupError):
-            await read(block)
-    with pytest.raises(LookupError):
-        await connect(on_event=listener).snapshot(DONE[0])
 
 
 async def test_a_wrong_key_is_a_value_for_each(connect: Any) -> None:

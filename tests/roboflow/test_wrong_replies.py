@@ -73,3 +73,10 @@ async def test_a_number_beyond_any_float_is_none(number: str) -> None:
 async def test_a_base_url_that_is_no_text_is_refused() -> None:
     with pytest.raises(Exception, match="base URL"):
         EvalsClient(api_key="k", workspace="w", base_url=5)  # type: ignore[arg-type]
+
+
+async def test_rows_without_a_name_cannot_repeat() -> None:
+    rows = [{"imageId": None, "split": "test"}] * 3
+    body = {"split": "test", "totalImages": 3, "offset": 0, "limit": 1000, "images": rows}
+    async with answering(body) as (client, _):
+        assert len(await client.image_predictions(ID, split="test").collect()) == 3
