@@ -58,7 +58,7 @@ async def show_images(
 
     async with context.client() as client:
         deadline = context.limits.options.deadline
-        walk = Walk(raw.served(query), plan, client.send, context.listener, fetch=client.fetch, deadline=deadline)
+        walk = Walk(raw.served(query), plan, client.send, client.fetch, context.listener, deadline)
         await _show_all(walk, ahead, context.output, going_on)
 
 
