@@ -80,6 +80,7 @@ if TYPE_CHECKING:
         TruncatedBodyError as TruncatedBodyError,
     )
     from .core.events import logging_listener as logging_listener
+    from .core.gate import Gate as Gate
     from .otel import tracing_listener as tracing_listener
     from .paging.checkpoint import Checkpoint as Checkpoint
     from .paging.cursor import Page as Page
@@ -115,6 +116,7 @@ _HOMES = {
         "TruncatedBodyError",
     ),
     "core.events": ("logging_listener",),
+    "core.gate": ("Gate",),
     "otel": ("tracing_listener",),
     "paging.checkpoint": ("Checkpoint",),
     "paging.cursor": ("Page", "WalkReport"),

@@ -37,4 +37,5 @@ def test_python_blocks_work_as_printed(code: str, tmp_path: Path) -> None:
 def test_commands_work_as_printed(command: str, tmp_path: Path) -> None:
     program, *arguments = shlex.split(command)
     assert program == "rfevals"
-    assert run([str(Path(sys.executable).with_name("rfevals")), *arguments], tmp_path).strip()
+    printed = run([str(Path(sys.executable).with_name("rfevals")), *arguments], tmp_path)
+    assert printed.strip() or any(tmp_path.iterdir())

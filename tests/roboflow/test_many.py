@@ -242,11 +242,9 @@ async def test_leaving_early_stops_the_requests(server: StandIn, connect: Any) -
         async for _ in results:
             break
     # One result was read; those of two evaluations were asked for, and of the one that came after it.
-    await asyncio.sleep(0.05)  # the server has a thread of its own, and may not have counted all of them yet
-    asked = len(server.requests)
-    assert asked <= 6
-    await asyncio.sleep(0.05)
-    assert len(server.requests) == asked
+    # The ids never end: a fan-out that went on would have asked for hundreds by now.
+    await asyncio.sleep(0.1)
+    assert len(server.requests) <= 6
 
 
 async def test_no_more_evaluations_at_a_time_than_asked_for(server: StandIn, connect: Any) -> None:
