@@ -1,5 +1,6 @@
 """The command line: global options anywhere on it, and which word is which command."""
 
+import errno
 import sys
 from functools import partial
 from typing import Annotated, Any
@@ -56,18 +57,22 @@ def launch(
         return 0
     from .running import run_until_signalled
 
+    # Only ids may come from stdin: options are meant as they were typed.
+    named = {name: "-" if value == STDIN else value for name, value in bound.kwargs.items()}
     context = Context(options)
     with context.logging():
-        return run_until_signalled(partial(command, *bound.args, **bound.kwargs, context=context)) or 0
+        return run_until_signalled(partial(command, *bound.args, **named, context=context)) or 0
 
 
 def run(argv: list[str]) -> int:
     """Run the command line and return its exit code; every error ends here."""
     prepare_streams()
     try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "stdout is closed; /dev/null throws results away")
         code: Any = app.meta(argv, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # so the help's own console ends then; nothing else exits by itself
         abandon_stdout()  # `| head` has seen enough
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001

@@ -243,7 +243,7 @@ async def export(
     project: Project = None,
     version: str | None = None,
     model: Model = None,
-    status: Annotated[str, Shown] = "done",
+    status: str | None = None,
     tables: Annotated[str, Shown] = "evals,images",
     split: Annotated[str, Shown] = "all",
     confidence: Confidence = None,
@@ -269,7 +269,7 @@ async def export(
     model
         Only this model's (internal id).
     status
-        Only evaluations of this status.
+        Only evaluations of this status; else done ones.
     tables
         What to write, with commas between: evals (an evaluation a row), images (an image a row).
     split

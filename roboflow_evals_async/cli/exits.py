@@ -70,7 +70,7 @@ _OPTIONS = frozenset({"rate", "max_concurrency", "deadline", "timeout", "retries
 _HINTS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.PaginationDriftError, "Was the evaluation run again meanwhile? Then repeat the command."),
     (errors.AttemptTimeoutError, "The server is slow or out of reach: try again later, or with a longer --timeout."),
-    (errors.DecodeError, "If the server is right, please report this; --json prints what it sent."),
+    (errors.DecodeError, "If the server is right, please report this."),
     (
         errors.ReportNotFoundError,
         "Only some confidences are stored: leave --confidence out for the default report.",
@@ -110,6 +110,8 @@ def text_of(error: BaseException) -> ErrorText:
     message = clean(str(error)) or type(error).__name__
     if isinstance(error, errors.EvalsError):
         message, hint = clean(error.message), hint or error.hint
+        if isinstance(error, errors.DecodeError) and error.path is None:
+            hint = "Is the base URL right? It may be a proxy's page."
         if isinstance(error, errors.InvalidArgumentError) and error.field in _OPTIONS:
             message = f"--{error.field.replace('_', '-')}{message.removeprefix(error.field)}"
         if error.attempts > 1:

@@ -2,7 +2,6 @@
 
 import asyncio
 import shlex
-import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,11 +19,15 @@ from .context import Context
 from .exits import Exit
 from .grid import Part, context, count, grid, ident, number, or_absent, percent, plural, text
 from .limits import whole
-from .output import Output
+from .output import Output, word
 from .running import program
+from .several import each
 
 if TYPE_CHECKING:
     from ..roboflow.client import EvalsClient
+
+# More ids than this make a command that nobody copies.
+_MOST_NAMED = 50
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -37,21 +40,27 @@ class Wanted:
     project: str | None
     version: str | None
     model: str | None
-    status: str | None
+    status: str | None = None
 
-    def checked(self) -> "Wanted":
-        """Return the same with the ids of stdin in place of `-`. Raises `InvalidArgumentError`."""
-        given = self.eval_ids
-        if given is None:
-            listed(status=self.status)  # refuses a status that is none
-            return self
-        if self.project or self.version or self.model:
+    async def checked(self) -> "Wanted":
+        """Return the same with the ids of stdin in place of `-`, and with a status. Raises `InvalidArgumentError`."""
+        if self.eval_ids is None:
+            found = replace(self, status="done" if self.status is None else self.status)
+            listed(status=found.status)  # refuses a status that is none
+            return found
+        if any(given is not None for given in (self.project, self.version, self.model, self.status)):
             hint = "Name evaluations, or the filters that find them."
             raise InvalidArgumentError("Ids and filters are given.", field="eval_id", hint=hint)
-        if STDIN not in given:
+        return replace(self, eval_ids=tuple([eval_id async for eval_id in each(self.eval_ids)]))
+
+    def named(self, read: "Wanted") -> "Wanted | None":
+        """Return how to name the same again, if `read` is what came of it: None if stdin is needed again."""
+        if STDIN not in (self.eval_ids or ()):
             return self
-        read = tuple(sys.stdin.read().split())
-        return replace(self, eval_ids=tuple(eval_id for one in given for eval_id in (read if one == STDIN else (one,))))
+        ids = read.eval_ids or ()
+        # A word that begins with a dash would be an option, and none at all would mean all evaluations.
+        fit = 0 < len(ids) <= _MOST_NAMED and all(word(one) == one and not one.startswith("-") for one in ids)
+        return read if fit else None
 
     async def found(self, client: "EvalsClient") -> Iterable[str | ModelEval]:
         """Return the evaluations."""
@@ -73,8 +82,11 @@ async def export_command(
     fail_fast: bool,
 ) -> int:
     """Export what is wanted, and tell what came of it."""
-    resume = _command(context, "export", wanted, out, tables, split, confidence, format, fail_fast=fail_fast)
-    selected = wanted.checked()
+    _check_folder(out)
+    selected = await wanted.checked()
+    named = wanted.named(selected)
+    resume = _command(context, "export", named or wanted, out, tables, split, confidence, format, fail_fast=fail_fast)
+    goes_on = f"This goes on: {resume}" if named else f"With the same ids on stdin, this goes on: {resume}"
     arguments: dict[str, Any] = {
         "tables": tuple(name.strip() for name in tables.split(",") if name.strip()),
         "split": split,
@@ -83,7 +95,7 @@ async def export_command(
         "force": force,
         "fail_fast": fail_fast,
     }
-    summary = await _run(context, selected, out, resume, **arguments)
+    summary = await _run(context, selected, out, goes_on, **arguments)
     if context.output.json:
         context.output.document(msgspec.json.encode(summary))
     else:
@@ -93,9 +105,10 @@ async def export_command(
 
 async def demo_command(given: Context, out: str) -> int:
     """Export the done evaluations of the stand-in, and say what to look at."""
+    _check_folder(out)
     shown = Context(replace(given.options, demo=True))
-    resume = shlex.join([program(), "demo", "-o", out])
-    summary = await _run(shown, Wanted(None, None, None, None, "done"), out, resume)
+    goes_on = f"This goes on: {shlex.join([program(), 'demo', '-o', out])}"
+    summary = await _run(shown, Wanted(None, None, None, None, "done"), out, goes_on)
     if shown.output.json:
         shown.output.document(msgspec.json.encode(summary))
         return _conclude(shown.output, summary)
@@ -173,7 +186,15 @@ def size(value: int) -> str:
     return f"{amount:.0f} {_UNITS[unit]}" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
 
 
-async def _run(context: Context, wanted: Wanted, out: str, resume: str, **arguments: Any) -> ExportSummary:
+def _check_folder(out: str) -> None:
+    if not out:
+        raise InvalidArgumentError("The folder to write to is empty.", field="output", hint="Is a variable not set?")
+    if out == "-":
+        hint = "It needs a folder; one of that name is ./- here."
+        raise InvalidArgumentError("An export cannot be written to stdout.", field="output", hint=hint)
+
+
+async def _run(context: Context, wanted: Wanted, out: str, goes_on: str, **arguments: Any) -> ExportSummary:
     output = context.output
     async with context.client() as client:
         evals = await wanted.found(client)
@@ -181,7 +202,7 @@ async def _run(context: Context, wanted: Wanted, out: str, resume: str, **argume
             with _bar(output) as on_progress:
                 return await export(client, evals, out, on_progress=on_progress, **arguments)
         except asyncio.CancelledError:
-            output.note(f"Stopped; what is finished is kept. This goes on: {resume}", style="")
+            output.note(f"Stopped; what is finished is kept. {goes_on}", style="")
             raise
 
 
@@ -191,14 +212,15 @@ def _conclude(output: Output, summary: ExportSummary) -> int:
         output.note(f"Left out, for they are not done: {', '.join(summary.not_done)}.")
     if summary.unreached:
         output.warning(f"The list was not complete: {'; '.join(summary.unreached)}. Name a project to reach more.")
+    code = Exit.SOME_FAILED if summary.errors or summary.unreached else Exit.DONE
     if output.json:
-        return Exit.SOME_FAILED if summary.errors else Exit.DONE
+        return code
     for failed in summary.errors:
         what = " ".join(part for part in (failed.table, failed.split) if part)
         output.error(f"{failed.eval_id}{f' ({what})' if what else ''}: {failed.message}")
     if summary.errors:
         output.note("The same command fetches what is missing.", style="")
-    return Exit.SOME_FAILED if summary.errors else Exit.DONE
+    return code
 
 
 @contextmanager
@@ -258,7 +280,7 @@ def _command(
         "--project": wanted.project,
         "--version": wanted.version,
         "--model": wanted.model,
-        "--status": None if wanted.eval_ids else wanted.status,
+        "--status": wanted.status,
         "--tables": tables,
         "--split": split,
         "--confidence": confidence,

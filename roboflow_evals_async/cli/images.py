@@ -18,6 +18,7 @@ from . import panels, raw
 from .context import Context
 from .limits import whole
 from .output import Output
+from .reading import decoded
 from .running import program
 
 # What the server takes where --limit is left out (page per-image-predictions).
@@ -71,7 +72,7 @@ async def _show_one(context: Context, query: Any, limit: str | None, offset: str
     if context.output.json:
         context.output.document(body)
         return
-    page = request.reply.decode(body)
+    page = decoded(request, body)
     context.output.show([panels.page_context(page, first), panels.images(page.images)])
 
 

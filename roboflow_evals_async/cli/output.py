@@ -6,6 +6,7 @@ as bytes, for it is UTF-8 whatever the terminal speaks.
 
 import contextlib
 import io
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,20 +63,19 @@ class Output:
         self.bytes(pretty(body) + b"\n")
 
     def bytes(self, data: bytes) -> None:
-        """Write bytes to stdout."""
+        """Write JSON to stdout: as it is, or for a terminal without what would steer it."""
+        if sys.stdout.isatty():
+            data = _harmless(data.decode(errors="replace")).encode()
         buffer = getattr(sys.stdout, "buffer", None)
         if buffer is None:
             sys.stdout.write(data.decode())
         else:
             sys.stdout.flush()
-            # Unbuffered (PYTHONUNBUFFERED), a signal cuts a write short that waits for its reader.
-            rest = memoryview(data)
-            while rest:
-                rest = rest[buffer.write(rest) :]
+            _write_all(buffer, data)
 
     def line(self, text: str) -> None:
         """Print one line of a result, unstyled."""
-        sys.stdout.write(f"{text}\n")
+        _write(f"{text}\n")
 
     def flush(self) -> None:
         """Send on what was printed."""
@@ -103,7 +103,7 @@ class Output:
         if not terminal:
             title = [f"\n{clean(part.title)}"] if part.title else []
             lines = _lines(part.columns, rows, self._widths, header=not continued)
-            sys.stdout.write("".join(f"{line}\n" for line in (*title, *lines)))
+            _write("".join(f"{line}\n" for line in (*title, *lines)))
             return
         if part.title:
             self.line("")
@@ -130,8 +130,9 @@ class Output:
         self._labelled("Error:", "bold red", text)
 
     def raw_error(self, text: str) -> None:
-        """Write to stderr as it is."""
-        sys.stderr.write(text)
+        """Write to stderr as it is, or for a terminal without what would steer it."""
+        if sys.stderr is not None:  # it may be closed
+            sys.stderr.write(_harmless(text) if sys.stderr.isatty() else text)
 
     def _labelled(self, label: str, style: str, text: str) -> None:
         from rich.text import Text
@@ -145,6 +146,11 @@ def clean(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def word(text: str) -> str:
+    """Return an id as one word: white space is made visible too, for it would part it in two."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text).replace(" ", "\\x20")
+
+
 def prepare_streams() -> None:
     """Let characters that the terminal cannot show be escaped, and not end the command."""
     for stream in (sys.stdout, sys.stderr):
@@ -156,6 +162,28 @@ def abandon_stdout() -> None:
     """Give up on a stdout that nobody reads any more, so that the interpreter's last flush does not complain."""
     with contextlib.suppress(OSError, ValueError):  # it may be no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _harmless(text: str) -> str:
+    """Return the JSON with what would steer a terminal spelled as JSON escapes; it means the same."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
+def _write(text: str) -> None:
+    buffer = getattr(sys.stdout, "buffer", None)
+    if isinstance(buffer, io.RawIOBase):
+        _write_all(buffer, text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
+    else:
+        sys.stdout.write(text)
+
+
+def _write_all(buffer: Any, data: bytes) -> None:
+    # Unbuffered (PYTHONUNBUFFERED), a signal cuts a write short that waits for its reader.
+    rest = memoryview(data)
+    while rest:
+        rest = rest[buffer.write(rest) :]
 
 
 def _console(*, stderr: bool) -> "Console":

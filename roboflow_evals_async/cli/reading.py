@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..core.errors import DecodeError
 from ..core.request import Request
 from ..rivergen import endpoints as rivergen_endpoints
 from ..roboflow import endpoints
@@ -13,7 +14,7 @@ from . import panels, raw
 from .context import Context
 from .grid import Part, plural
 from .limits import whole
-from .output import Output
+from .output import Output, word
 
 T = TypeVar("T")
 
@@ -41,7 +42,17 @@ async def show_panel(context: Context, name: str, *args: Any, **arguments: Any) 
     if context.output.json:
         context.output.document(body)
     else:
-        context.output.show(show(request.reply.decode(body)))
+        context.output.show(show(decoded(request, body)))
+
+
+def decoded(request: Request[T], body: bytes) -> T:
+    """Read a body that `--json` prints unread. Raises what reading it raises, with a word on that."""
+    try:
+        return request.reply.decode(body)
+    except DecodeError as error:
+        if error.path is not None:  # else it is no JSON object, or hardly one
+            error.add_note("--json prints what the server sent.")
+        raise
 
 
 async def show_summary(
@@ -90,7 +101,7 @@ async def list_evals(
         context.output.document(b"[" + b",".join(served[evaluation.eval_id] for evaluation in listing) + b"]")
     elif context.output.quiet:
         for evaluation in listing:
-            context.output.line(evaluation.eval_id)
+            context.output.line(word(evaluation.eval_id))
     elif listing:
         context.output.show([panels.listing(listing.evals)])
         context.output.note(plural(len(listing), "evaluation"))

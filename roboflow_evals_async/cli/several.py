@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from ..core.errors import AuthenticationError, EvalsError
+from ..core.errors import AuthenticationError, EvalsError, InvalidArgumentError
 from .arguments import STDIN
 from .context import Context
 from .exits import Exit, conclude
@@ -17,7 +17,7 @@ from .grid import Part
 from .limits import whole
 from .output import Output
 from .raw import compact
-from .reading import PANELS, show_panel
+from .reading import PANELS, decoded, show_panel
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ async def show_panels(context: Context, name: str, eval_ids: Sequence[str], **ar
             try:
                 request = make(eval_id, **arguments)
                 body = await client.send_raw(request)
-                return compact(body) if context.output.json else parts(request.reply.decode(body))
+                return compact(body) if context.output.json else parts(decoded(request, body))
             except AuthenticationError:
                 raise  # a key that is refused once is refused for all
             except EvalsError as error:
@@ -149,10 +149,12 @@ async def each(words: Sequence[str]) -> AsyncGenerator[str, None]:
 
 async def _typed() -> AsyncIterator[str]:
     """Read the ids on stdin, with white space between. A thread would hold up the end of the program."""
+    if sys.stdin is None:
+        raise InvalidArgumentError("stdin is closed.", field="eval_id", hint="Pipe ids to it, or name them.")
     try:
         descriptor = sys.stdin.fileno()
-    except (AttributeError, OSError):  # there is none, or it has no file
-        for eval_id in sys.stdin.read().split() if sys.stdin else ():
+    except OSError:  # it has no file
+        for eval_id in sys.stdin.read().split():
             yield eval_id
         return
     rest = b""

@@ -11,7 +11,6 @@ from ..core.tasks import gather
 from ..export.disk import ExportError, write_file
 from ..roboflow.many import PANELS, panel_request
 from . import raw
-from .arguments import STDIN
 from .context import Context
 from .exits import Exit, text_of
 from .grid import plural
@@ -41,7 +40,7 @@ async def write_snapshot(context: Context, eval_id: str, out: str | None, *, spl
     failed = {name: result for name, result in panels.items() if isinstance(result, EvalsError)}
     document = raw.pretty(_document(panels, failed)) + b"\n"
     output, came = context.output, len(panels) - len(failed)
-    if out is None or out == STDIN:
+    if out is None or out == "-":
         output.bytes(document)
     else:
         _write(Path(out), document)

@@ -1,7 +1,10 @@
 """The command line itself: help, global options, terminals and pipes."""
 
+import io
 import re
+import sys
 from importlib.util import find_spec
+from typing import Any, cast
 
 import pytest
 
@@ -104,6 +107,58 @@ def test_a_reader_that_goes_away_is_no_error(start: Start, large: str) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize("argv", [("--help",), (), ("export", "--help")])
+def test_help_that_nobody_reads_is_no_error(start: Start, argv: tuple[str, ...]) -> None:
+    with start(*argv) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
+
+
+def test_a_closed_stdout_is_one_clear_line(rfevals: Rfevals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    for argv in (("list",), ("list", "--json"), ("--help",)):
+        result = rfevals(*argv)
+        assert (result.code, result.err.count("\n")) == (1, 1)
+        assert "stdout is closed" in result.err
+
+
+def test_a_closed_stderr_does_not_change_the_code(rfevals: Rfevals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert rfevals("list", "--nope").code == 64
+    assert rfevals("list", "--nope", "--json").code == 64
+
+
+class Sluggish(io.RawIOBase):
+    """Takes a few bytes at a time, as a pipe does of a write that a signal cuts short."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        piece = bytes(data)[:7]
+        self.taken += piece
+        return len(piece)
+
+
+@pytest.mark.parametrize("argv", [("list",), ("list", "-q"), ("list", "--json"), ("get", "EVAL")])
+def test_unbuffered_output_is_whole(
+    rfevals: Rfevals, monkeypatch: pytest.MonkeyPatch, detection: str, argv: tuple[str, ...]
+) -> None:
+    words = [detection if word == "EVAL" else word for word in argv]
+    expected = rfevals(*words).out
+    pipe = Sluggish()
+    stdout = io.TextIOWrapper(cast("Any", pipe), encoding="utf-8", write_through=True)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert rfevals(*words).code == 0
+    assert pipe.taken.decode() == expected
 
 
 def test_a_terminal_gets_drawn_tables(rfevals: Rfevals, monkeypatch: pytest.MonkeyPatch, detection: str) -> None:

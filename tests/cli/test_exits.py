@@ -173,6 +173,30 @@ def test_verbose_tells_of_retries(
     assert rfevals("map-results", detection).err == ""
 
 
+def test_the_advice_on_a_bad_body_is_true(rfevals: Rfevals, served: StandIn, detection: str) -> None:
+    def told(body: bytes, *argv: str) -> str:
+        served.faults.script("model-evals", Fault.rewritten(lambda _: body))
+        result = rfevals(*argv)
+        assert (result.code, result.out) == (1, "")
+        assert "send_raw" not in result.err
+        return result.err
+
+    for argv in (("map-results", detection), ("map-results", detection, "--json"), ("list",), ("list", "--json")):
+        for body in (b"<html>Please log in</html>", b"[1]"):
+            err = told(body, *argv)
+            assert "Is the base URL right?" in err
+            assert "--json prints" not in err
+    odd = b'{"splits": 5}'
+    assert "--json prints what the server sent" in told(odd, "map-results", detection)
+    served.faults.script("map-results", Fault.rewritten(lambda _: odd))
+    assert rfevals("map-results", detection, "--json").json == {"splits": 5}
+    # These read what they print.
+    for argv in (("list",), ("list", "--json")):
+        err = told(b'{"evals": 5}', *argv)
+        assert "please report this" in err
+        assert "--json prints" not in err
+
+
 def test_an_unexpected_fault_is_one_line(rfevals: Rfevals, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("gears jammed")

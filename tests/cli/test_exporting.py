@@ -2,15 +2,19 @@
 
 import io
 import json
+import os
 import shlex
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
+import anyio
 import pytest
 
 from roboflow_evals_async.cli import exporting
+from roboflow_evals_async.roboflow.listing import EvalListing
 from roboflow_evals_async.testing import Fault, StandIn, World
 
 from .conftest import Rfevals, Start, settings
@@ -77,6 +81,9 @@ def test_some_failures_are_6(rfevals: Rfevals, tmp_path: Path, detection: str, r
         (("-f", "xml"), 64),
         (("--nope",), 64),
         (("someid", "--project", "p"), 64),
+        (("someid", "--project", ""), 64),
+        (("someid", "--status", "done"), 64),
+        (("-", "--status", "running"), 64),
         (("-k", "wrong"), 2),
     ],
 )
@@ -90,6 +97,33 @@ def test_export_needs_a_place(rfevals: Rfevals, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     result = rfevals("export", "-o", str(tmp_path / "file" / "out"))
     assert (result.code, result.err.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("command", [("export",), ("export", "-"), ("demo",)])
+@pytest.mark.parametrize("out", ["", "-"])
+def test_a_folder_that_is_none_is_refused(
+    rfevals: Rfevals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], out: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = rfevals(*command, "-o", out)
+    assert (result.code, result.out, result.err.count("\n")) == (64, "", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dash_is_stdin_only_where_ids_are(rfevals: Rfevals, served: StandIn) -> None:
+    rfevals("list", "-p", "-", "--version", "1")
+    assert served.requests[-1].query["project"] == "-"
+
+
+def test_an_incomplete_list_is_6(rfevals: Rfevals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def found(*_: object) -> EvalListing:
+        return EvalListing((), complete=False, unreached=("the others",))
+
+    monkeypatch.setattr(exporting.Wanted, "found", found)
+    plain = rfevals("export", "-o", str(tmp_path / "out"))
+    assert (plain.code, plain.err.count("the others")) == (6, 1)
+    structured = rfevals("export", "-o", str(tmp_path / "out"), "--json")
+    assert (structured.code, structured.json["unreached"]) == (6, ["the others"])
 
 
 def test_a_bar_is_drawn_for_a_terminal_only(rfevals: Rfevals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +190,57 @@ def test_a_stopped_export_tells_how_to_go_on(
     assert resumed.code == 0
     assert resumed.json["units_skipped"] >= 2
     assert len(rows(out / "images")) == 2400
+
+
+@pytest.mark.parametrize(
+    ("ids", "named"),
+    [
+        (["a"], True),
+        ([f"id-{number}" for number in range(48)], True),
+        (["a'b;c"], True),
+        ([], False),
+        ([f"id-{number}" for number in range(49)], False),
+        (["a", "-b"], False),
+        (["a\x1bb"], False),
+    ],
+)
+def test_a_stopped_export_of_ids_from_stdin_tells_what_is_needed(
+    rfevals: Rfevals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ids: list[str], named: bool
+) -> None:
+    taken: list[list[str]] = []
+
+    async def stopped(_: object, evals: Any, *__: object, **___: object) -> None:
+        taken.append(list(evals))
+        os.kill(os.getpid(), signal.SIGINT)
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(exporting, "export", stopped)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(ids)))
+    result = rfevals("export", "first", "-", "last", "-o", str(tmp_path)) if ids else rfevals("export", "-o", "x", "-")
+    given = ["first", *ids, "last"] if ids else []
+    assert (result.code, taken.pop()) == (130, given)
+    before, _, command = result.err.partition("his goes on: ")
+    words = shlex.split(command)[1:]
+    assert ("With the same ids on stdin" in before, "-" in words) == (not named, not named)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(ids)))
+    assert rfevals(*words).code == 130
+    assert taken == [given]
+
+
+def test_ctrl_c_ends_an_export_that_waits_for_ids(start: Start, served: StandIn, tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys, threading; from roboflow_evals_async.cli import main\n"
+        "r, w = os.pipe(); sys.stdin = open(r)\n"
+        "from roboflow_evals_async.cli import several\n"
+        "waits = several.anyio.wait_readable\n"
+        "async def wait(descriptor):\n    print('waiting', flush=True)\n    await waits(descriptor)\n"
+        "several.anyio.wait_readable = wait\nsys.exit(main())"
+    )
+    with start("export", "-", "-o", str(tmp_path / "out"), code=code, **settings(served)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

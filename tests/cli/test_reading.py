@@ -1,6 +1,8 @@
 """The commands that read: their JSON is the served one, their tables hold what matters."""
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -93,6 +95,48 @@ def test_list_in_a_pipe_has_whole_ids_in_its_first_column(rfevals: Rfevals, worl
     assert rfevals("list", "-q").lines == list(world.eval_ids)
     assert rfevals("list", "-q").err == ""
     assert rfevals("list", "-p", "no-such-project").out == ""
+
+
+# What starts an escape sequence of a terminal, turns the direction of writing, and is a control of its own.
+STEERING = "x\x1b]0;pwn\x07y\nz w\u202e\x9b\x7f\U000e0001é"
+
+
+def with_id(served: StandIn, detection: str, eval_id: str) -> None:
+    name = json.dumps(eval_id, ensure_ascii=False).encode()
+    served.faults.script("model-evals", Fault.rewritten(lambda body: body.replace(f'"{detection}"'.encode(), name)))
+
+
+def test_an_id_is_one_word_whatever_it_is(
+    rfevals: Rfevals, served: StandIn, world: World, detection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_id(served, detection, STEERING)
+    listed = rfevals("list", "-q").out
+    assert listed.split("\n") == [
+        r"x\x1b]0;pwn\x07y\nz\x20w\u202e\x9b\x7f\U000e0001é",
+        *world.eval_ids[1:],
+        "",
+    ]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(listed))
+    assert len(rfevals("get", "-", "--json").lines) == len(world.eval_ids) - 1
+
+
+def test_json_cannot_steer_a_terminal_and_is_as_it_was_in_a_pipe(
+    rfevals: Rfevals, served: StandIn, detection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_id(served, detection, STEERING)
+    piped = rfevals("list", "--json")
+    assert "\u202e\x9b\x7f\U000e0001é" in piped.out
+    with_id(served, detection, STEERING)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    shown = rfevals("list", "--json")
+    assert shown.out.replace("\n", "").isprintable()
+    assert "\\u202e\\u009b\\u007f\\udb40\\udc01é" in shown.out
+    assert shown.json == piped.json
+    # Errors too, for an id may be in them.
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    failed = rfevals("get", "..", "a\u202eb", "--json")
+    assert failed.err.replace("\n", "").isprintable()
+    assert json.loads(failed.err.splitlines()[1])["evalId"] == "a\u202eb"
 
 
 def test_tables_hold_what_matters(rfevals: Rfevals, world: World, detection: str) -> None:

@@ -132,8 +132,18 @@ def test_no_id_is_no_error(rfevals: Rfevals, monkeypatch: pytest.MonkeyPatch, st
     result = rfevals("get", "-")
     assert (result.code, result.out) == (0, "")
     assert "no id" in result.err
+
+
+@pytest.mark.parametrize("argv", [("get", "-"), ("export", "-", "-o", "never")])
+def test_a_closed_stdin_is_refused(
+    rfevals: Rfevals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, argv: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", None)
-    assert rfevals("get", "-", "-q") == (0, "", "")
+    result = rfevals(*argv)
+    assert (result.code, result.out, result.err.count("\n")) == (64, "", 1)
+    assert "stdin is closed" in result.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ids_are_taken_as_they_come(
