@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import shutil
 import signal
 import sys
@@ -23,6 +24,7 @@ def run_until_signalled(call: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
     Raises `Stopped` if a signal ended it.
     """
+    gc.enable()  # off while the command line was read
     received: list[int] = []
 
     async def supervised() -> T:
