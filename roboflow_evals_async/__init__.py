@@ -7,9 +7,9 @@
 The names below are imported when they are first used, so that importing the package costs next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .core.lazy import importer
 from .core.version import __version__
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     )
     from .core.errors import (
         DecodeError as DecodeError,
+    )
+    from .core.errors import (
+        EvalFailedError as EvalFailedError,
     )
     from .core.errors import (
         EvalNotDoneError as EvalNotDoneError,
@@ -101,6 +104,7 @@ _HOMES = {
         "ConnectionFailedError",
         "DeadlineExceededError",
         "DecodeError",
+        "EvalFailedError",
         "EvalNotDoneError",
         "EvalNotFoundError",
         "EvalsError",
@@ -129,12 +133,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME_OF]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
-    globals()[name] = value  # the next use finds it at once
-    return value
+__getattr__ = importer(__name__, _HOME_OF)
 
 
 def __dir__() -> list[str]:

@@ -109,8 +109,10 @@ class DecodeError(EvalsError):
 
     hint = "If the server is right, please report this; the raw body can be had by send_raw()."
 
-    def __init__(self, message: str, *, path: str | None = None, offset: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, path: str | None = None, offset: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.path = path
         self.offset = offset
 

@@ -17,6 +17,8 @@ from .errors import DecodeError, TruncatedBodyError
 
 T = TypeVar("T")
 
+_NO_API = "Is the base URL that of the API?"
+
 Mend = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -99,10 +101,10 @@ def json_object(body: bytes) -> dict[str, Any]:
         if _is_cut(error):
             raise TruncatedBodyError(f"The body ended too early, after {len(body)} bytes.") from None
         if isinstance(error, json.JSONDecodeError):
-            raise DecodeError(f"The body is {_kind(body)}, not a JSON object.") from None
-        raise DecodeError("The body is not readable as JSON.") from None
+            raise DecodeError(f"The body is {_kind(body)}, not a JSON object.", hint=_NO_API) from None
+        raise DecodeError("The body is not readable as JSON.", hint=_NO_API) from None
     if not isinstance(document, dict):
-        raise DecodeError(f"The body is a JSON {type(document).__name__}, not an object.")
+        raise DecodeError(f"The body is a JSON {type(document).__name__}, not an object.", hint=_NO_API)
     # Half of a character pair is legal in JSON, and in no text that can be written anywhere.
     return _writable(document) if b"\\ud" in body.lower() else document
 
