@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from ..core.errors import (
@@ -160,6 +161,9 @@ class PrefetchedPages(PageIterator[Row, ReplyT], Generic[Row, ReplyT]):
             raise head.error
         if self._cursor.total is not None:
             self._refill(window)
+            # One turn of the loop, in which the task just started sends its request: the network must not wait for the
+            # decoder. Shielded, for the page is in hand.
+            await anyio.lowlevel.cancel_shielded_checkpoint()
         request = self._cursor.query.request(window.offset, window.limit)
         try:
             reply = request.reply.decode(head.body)
